@@ -1,0 +1,85 @@
+"""Confidence intervals of an error and of the difference between two errors."""
+
+from __future__ import annotations
+
+from math import sqrt
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from keras_ext.errors import ConfigError
+
+if TYPE_CHECKING:
+    from keras_ext.diagnosis.error_estimate import ErrorEstimate
+
+
+def z_score(confidence: float) -> float:
+    """The two-sided quantile of the normal distribution.
+
+    >>> round(z_score(0.95), 4)
+    1.96
+
+    Raises:
+        ConfigError: unless confidence is strictly between 0 and 1.
+    """
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence must be between 0 and 1, got confidence={confidence!r}")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def normal(value: float, standard_error: float, confidence: float = 0.95) -> tuple[float, float]:
+    """``value`` plus and minus its standard error times the normal quantile."""
+    half = z_score(confidence) * standard_error
+    return value - half, value + half
+
+
+def wilson(proportion: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion seen in ``count`` examples.
+
+    Unlike the normal interval it stays within 0 and 1, and has a width where no error was seen.
+    Source: Wilson (1927), J. Am. Stat. Assoc. 22, 209-212; Newcombe (1998a), method 3.
+
+    >>> low, high = wilson(0.0, 100)
+    >>> low, round(high, 4)
+    (0.0, 0.037)
+    """
+    z = z_score(confidence)
+    shrink = 1 + z * z / count
+    centre = (proportion + z * z / (2 * count)) / shrink
+    spread = proportion * (1 - proportion) / count + z * z / (4 * count * count)
+    half = z / shrink * sqrt(spread)
+    return (
+        max(0.0, centre - half) if proportion > 0 else 0.0,
+        min(1.0, centre + half) if proportion < 1 else 1.0,
+    )
+
+
+def newcombe(
+    first: float, first_count: int, second: float, second_count: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of ``first - second``, two proportions of independent samples.
+
+    Source: Newcombe (1998b), Statistics in Medicine 17, 873-890, method 10 (hybrid score); the
+    numbers below are row (a) of its table II.
+
+    >>> [round(limit, 4) for limit in newcombe(56 / 70, 70, 48 / 80, 80)]
+    [0.0524, 0.3339]
+    """
+    first_low, first_high = wilson(first, first_count, confidence)
+    second_low, second_high = wilson(second, second_count, confidence)
+    difference = first - second
+    below = sqrt((first - first_low) ** 2 + (second_high - second) ** 2)
+    above = sqrt((first_high - first) ** 2 + (second - second_low) ** 2)
+    return difference - below, difference + above
+
+
+def difference_interval(
+    first: ErrorEstimate, second: ErrorEstimate, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Interval of ``first.error - second.error``, measured on different examples.
+
+    Newcombe's where both are proportions, otherwise normal with both standard errors.
+    """
+    if first.proportion and second.proportion:
+        return newcombe(first.error, first.count, second.error, second.count, confidence)
+    together = sqrt(first.standard_error**2 + second.standard_error**2)
+    return normal(first.error - second.error, together, confidence)
