@@ -1,0 +1,390 @@
+"""Frozen records that travel between the rooms: data, configuration and results.
+
+Nothing here computes more than it takes to check a record, and to turn it into JSON and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Union, get_args, get_origin
+
+import numpy as np
+
+from keras_ext.diagnosis import Diagnosis, ErrorEstimate
+from keras_ext.errors import ConfigError, DataError
+
+SCHEMA = "keras_ext.run/1"
+
+MODELS = ("convnet", "mlp")
+ACTIVATIONS = ("relu", "tanh")
+OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
+SCHEDULES = ("constant", "time_based", "cosine", "one_cycle")
+FLIPS = (None, "horizontal", "vertical", "both")
+
+
+def _one_of(record: Any, name: str, choices: tuple[Any, ...]) -> None:
+    value = getattr(record, name)
+    if value not in choices:
+        names = ", ".join(str(choice) for choice in choices)
+        raise ConfigError(f"{name} must be one of {names}, got {name}={value!r}")
+
+
+def _within(record: Any, name: str, low: float, high: float = float("inf")) -> None:
+    value = getattr(record, name)
+    if not low <= value <= high:
+        limits = f"from {low} to {high}" if high < float("inf") else f"at least {low}"
+        raise ConfigError(f"{name} must be {limits}, got {name}={value!r}")
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Examples with their labels, and the rows of each split as the data set publishes them.
+
+    Args:
+        x: array of shape (examples, ...); images are uint8 of shape (examples, height, width,
+            channels).
+        y: array of shape (examples,): class numbers, or values for regression.
+        name: what to call the data in messages and reports.
+        classes: the name of each class, empty for regression.
+        published: for each published split its first row and the row after its last.
+
+    Raises:
+        DataError: when x and y differ in length, or a published split leaves the rows.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    name: str = "arrays"
+    classes: tuple[str, ...] = ()
+    published: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise DataError(f"{self.name}: x has {len(self.x)} examples but y has {len(self.y)}")
+        for split, (first, last) in self.published.items():
+            if not 0 <= first <= last <= len(self.x):
+                raise DataError(
+                    f"{self.name}: split {split!r} is rows {first}:{last} of {len(self.x)}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: np.ndarray | slice) -> Arrays:
+        """The examples of the given rows, without published splits."""
+        return Arrays(self.x[rows], self.y[rows], self.name, self.classes)
+
+    def part(self, split: str) -> Arrays:
+        """One split as published, for example ``part("test")``."""
+        if split not in self.published:
+            raise DataError(f"{self.name} publishes {sorted(self.published)}, not {split!r}")
+        return self.take(slice(*self.published[split]))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test examples that share no row."""
+
+    train: Arrays
+    validation: Arrays
+    test: Arrays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes to training images, in plain units; each is drawn anew for every image.
+
+    Args:
+        flip: None, "horizontal", "vertical" or "both"; each with probability magnitude / 2.
+        rotation: largest angle in degrees, to either side.
+        zoom: largest change of scale as a fraction: 0.1 draws from 0.9 to 1.1.
+        translation: largest shift as a fraction of the side, in each direction.
+        magnitude: multiplies all of the above; 0 is no augmentation at all.
+    """
+
+    flip: str | None = None
+    rotation: float = 0.0
+    zoom: float = 0.0
+    translation: float = 0.0
+    magnitude: float = 1.0
+
+    def __post_init__(self) -> None:
+        _one_of(self, "flip", FLIPS)
+        _within(self, "rotation", 0, 180)
+        _within(self, "zoom", 0, 0.9)
+        _within(self, "translation", 0, 1)
+        _within(self, "magnitude", 0, 1)
+
+    @property
+    def active(self) -> bool:
+        """Whether any image would be changed."""
+        strengths = (self.flip is not None, self.rotation, self.zoom, self.translation)
+        return self.magnitude > 0 and any(strengths)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that decides a training run, apart from the data.
+
+    Args:
+        model: "convnet" or "mlp".
+        units: channels of the first stage of a convnet (doubled in each later stage), or units of
+            each hidden layer of an MLP.
+        layers: convolutions of a convnet, or hidden layers of an MLP.
+        activation: "relu" (weights start with variance 2/n) or "tanh" (1/n).
+        batch_norm: normalise before each activation.
+        dropout: the rate (1 - keep_prob) after every hidden layer, or one rate for each.
+        l2: factor of the sum of squared kernel weights; Ng's lambda / (2 m).
+        augmentation: random changes to training images.
+        optimizer: "sgd" (with momentum), "rmsprop", "adam" or "adamw".
+        learning_rate: Ng's alpha; the peak of a one-cycle schedule.
+        momentum: Ng's beta (beta_1 of Adam).
+        weight_decay: decoupled decay, for adamw alone.
+        schedule: "constant", "time_based" (learning_rate / (1 + decay_rate * epoch)), "cosine" or
+            "one_cycle".
+        decay_rate: for the time-based schedule, a epoch.
+        batch_size: examples a step; None follows the rule of thumb (``data.mini_batch_size``).
+        epochs: passes over the training examples.
+        steps_per_execution: steps that run as one call of the backend.
+        optimal_error: the Bayes error or its proxy, as a fraction.
+        tolerance: the smallest gap between two errors that matters, as a fraction.
+        seed: decides initial weights, order of examples, dropout and augmentation.
+
+    Raises:
+        ConfigError: naming the field and the value received.
+    """
+
+    model: str = "convnet"
+    units: int = 32
+    layers: int = 2
+    activation: str = "relu"
+    batch_norm: bool = True
+    dropout: float | tuple[float, ...] = 0.0
+    l2: float = 0.0
+    augmentation: Augmentation = Augmentation(magnitude=0.0)
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 0.004
+    schedule: str = "one_cycle"
+    decay_rate: float = 0.0
+    batch_size: int | None = None
+    epochs: int = 5
+    steps_per_execution: int = 32
+    optimal_error: float = 0.0
+    tolerance: float = 0.005
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of(self, "model", MODELS)
+        _one_of(self, "activation", ACTIVATIONS)
+        _one_of(self, "optimizer", OPTIMIZERS)
+        _one_of(self, "schedule", SCHEDULES)
+        for name in ("units", "layers", "epochs", "steps_per_execution"):
+            _within(self, name, 1)
+        for name in ("l2", "decay_rate", "weight_decay", "tolerance", "seed"):
+            _within(self, name, 0)
+        for name in ("momentum", "optimal_error"):
+            _within(self, name, 0, 1)
+        if self.batch_size is not None:
+            _within(self, "batch_size", 1)
+        if not 0 < self.learning_rate < float("inf"):
+            raise ConfigError(
+                f"learning_rate must be above 0, got learning_rate={self.learning_rate!r}"
+            )
+        rates = self.dropout if isinstance(self.dropout, tuple) else (self.dropout,)
+        if not all(0 <= rate < 1 for rate in rates):
+            raise ConfigError(f"dropout must be in [0, 1), got dropout={self.dropout!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; ``from_dict`` turns them back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """Check names and types of every field, then make the record.
+
+        >>> TrainConfig.from_dict({"epochs": 3, "dropout": [0, 0.5]}).dropout
+        (0.0, 0.5)
+        """
+        return _decode(cls, values, "")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question asked before or during training, with what was expected and what came out."""
+
+    name: str
+    passed: bool
+    message: str
+    value: float | None = None
+    expected: float | None = None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One misclassified example.
+
+    Args:
+        row: its row in the test examples.
+        label: the class it belongs to.
+        predicted: the class with the highest probability.
+        probabilities: one for each class.
+        image: uint8 array of shape (height, width, channels), None for data that are no images.
+    """
+
+    row: int
+    label: int
+    predicted: int
+    probabilities: tuple[float, ...]
+    image: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """What is still wrong on the test examples.
+
+    Args:
+        confusion: for each true class (rows) how often each class (columns) was predicted.
+        worst: the errors made with the greatest confidence, the most confident first.
+        classes: the name of each class.
+    """
+
+    confusion: tuple[tuple[int, ...], ...]
+    worst: tuple[Mistake, ...]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One training run of the search for a better configuration.
+
+    Args:
+        knob: the knob that was turned, None for the first run.
+        before, after: its value before and after.
+        reason: why this knob, in words.
+        kept: whether the configuration serves as the base of the next round.
+        config: what was trained.
+        train, validation: both errors at the end of the run.
+        diagnosis: what hurts at the end of the run.
+        history: one mapping an epoch: epoch, train_error, validation_error, train_cost, ...
+        iteration_costs: for each of the first epochs, the un-regularized cost of each iteration.
+        seconds: time of this run; fit_seconds: of it in ``fit``.
+        status: "completed", "interrupted" (Ctrl-C) or "diverged".
+    """
+
+    knob: str | None
+    before: Any
+    after: Any
+    reason: str
+    kept: bool
+    config: TrainConfig
+    train: ErrorEstimate
+    validation: ErrorEstimate
+    diagnosis: Diagnosis
+    history: tuple[Mapping[str, float], ...]
+    iteration_costs: tuple[tuple[float, ...], ...] = ()
+    seconds: float = 0.0
+    fit_seconds: float = 0.0
+    status: str = "completed"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """All that a run found out; ``to_dict`` is the content of ``result.json``.
+
+    Args:
+        name: of the recipe or the data.
+        config: the configuration of the model that was kept.
+        errors: estimates by split: "train", "validation" and, once opened, "test".
+        diagnosis: of the model that was kept.
+        history: of the model that was kept, one mapping an epoch.
+        rounds: every training run in order, the first one without a turned knob.
+        checks: what was checked before and during training.
+        mistakes: on the test examples, for classification.
+        seconds: wall-clock time of the run.
+        versions: of the packages that matter.
+        sizes: number of examples by split.
+        status: "completed" or "interrupted".
+        model: the trained ``keras.Model``; not part of the JSON.
+    """
+
+    name: str
+    config: TrainConfig
+    errors: Mapping[str, ErrorEstimate]
+    diagnosis: Diagnosis
+    history: tuple[Mapping[str, float], ...]
+    rounds: tuple[Round, ...]
+    seconds: float
+    versions: Mapping[str, str]
+    sizes: Mapping[str, int]
+    checks: tuple[Check, ...] = ()
+    iteration_costs: tuple[tuple[float, ...], ...] = ()
+    mistakes: Mistakes | None = None
+    status: str = "completed"
+    model: Any = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with schema, seed and the interval of each error."""
+        values = {"schema": SCHEMA, "seed": self.config.seed}
+        for item in fields(self):
+            if item.name != "model":
+                values[item.name] = _encode(getattr(self, item.name))
+        return values
+
+
+def _encode(value: Any) -> Any:
+    """Records, tuples and numpy scalars as plain JSON values; images are left out."""
+    if isinstance(value, ErrorEstimate):
+        low, high = value.interval()
+        return {"error": value.error, "low": low, "high": high, "count": value.count}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _encode(getattr(value, f.name)) for f in fields(value) if f.name != "image"}
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encode(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _decode(cls: Any, values: Any, prefix: str) -> Any:
+    """A record of type ``cls`` from plain values, each checked against its annotation."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(
+            f"{prefix.rstrip('.') or cls.__name__} must be an object with fields, got {values!r}"
+        )
+    hints = typing.get_type_hints(cls)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ConfigError(f"unknown field {prefix}{unknown[0]!s}; there are: {', '.join(hints)}")
+    return cls(
+        **{name: _coerce(value, hints[name], prefix + name) for name, value in values.items()}
+    )
+
+
+def _coerce(value: Any, hint: Any, name: str) -> Any:
+    """The value as its annotation wants it: whole numbers count as floats, lists as tuples."""
+    if get_origin(hint) in (Union, types.UnionType):
+        for option in get_args(hint):
+            try:
+                return _coerce(value, option, name)
+            except ConfigError:
+                continue
+    elif dataclasses.is_dataclass(hint):
+        return _decode(hint, value, name + ".")
+    elif get_origin(hint) is tuple:
+        if isinstance(value, (list, tuple)):
+            return tuple(_coerce(item, get_args(hint)[0], name) for item in value)
+    elif hint is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    wanted = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
+    raise ConfigError(f"{name} must be {wanted}, got {value!r}")
