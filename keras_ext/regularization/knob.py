@@ -1,0 +1,89 @@
+"""The strengths of a model by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_ext.errors import ConfigError
+from keras_ext.regularization import strengths
+from keras_ext.regularization.dropout import BELOW, Dropout
+from keras_ext.regularization.l2 import L2
+
+_KINDS: dict[str, tuple[type[keras.layers.Layer], float]] = {
+    "dropout": (Dropout, BELOW),
+    "l2": (L2, math.inf),
+}
+
+
+class Knob:
+    """One strength of a model, held in the variables of all layers that have it.
+
+    Args:
+        name: what is turned: "dropout" or "l2".
+        variables: the scalar variables that hold the strength, in the order of the layers.
+        below: values are from 0 to below this one.
+    """
+
+    def __init__(self, name: str, variables: Sequence[Any], *, below: float = math.inf) -> None:
+        self.name = name
+        self.variables = tuple(variables)
+        self.below = below
+
+    @property
+    def value(self) -> float | tuple[float, ...]:
+        """The strength, or one for each variable where they differ.
+
+        Assign a float to set all, or as many as there are variables to set each; either is in
+        effect at the next step.
+
+        Raises:
+            ConfigError: on assigning a value out of range, or too few or too many; no variable is
+                changed then.
+        """
+        values = tuple(strengths.read(variable) for variable in self.variables)
+        return values[0] if len(set(values)) == 1 else values
+
+    @value.setter
+    def value(self, value: float | Sequence[float]) -> None:
+        values = list(value) if isinstance(value, Sequence) else [value] * len(self.variables)
+        if len(values) != len(self.variables):
+            raise ConfigError(
+                f"{self.name} needs one value or {len(self.variables)}, got {self.name}={value!r}"
+            )
+        checked = [strengths.check(self.name, item, below=self.below) for item in values]
+        for variable, item in zip(self.variables, checked, strict=True):
+            variable.assign(item)
+
+    def __repr__(self) -> str:
+        return f"Knob({self.name!r}, value={self.value})"
+
+
+def knobs(model: keras.Model) -> dict[str, Knob]:
+    """The strengths of a model that can be turned, those of the same name in one knob.
+
+    Layers are found wherever they are: in models inside the model, wrappers, layers of layers.
+
+    >>> model = keras.Sequential([keras.Input((4,)), Dropout(0.2), keras.layers.Dense(3)])
+    >>> knobs(model)["dropout"].value = 0.5
+    >>> knobs(model)
+    {'dropout': Knob('dropout', value=0.5)}
+
+    Args:
+        model: of any kind; Keras's own Dropout and L2 have fixed strengths and don't count.
+
+    Raises:
+        ConfigError: when it isn't a Keras model or layer.
+    """
+    if not isinstance(model, keras.layers.Layer):
+        raise ConfigError(f"model must be a Keras model, got model={model!r}")
+    layers = list(strengths.walk(model))
+    found = {}
+    for name, (kind, below) in _KINDS.items():
+        variables = [v for layer in layers if isinstance(layer, kind) for v in layer.weights]
+        if variables:
+            found[name] = Knob(name, variables, below=below)
+    return found
