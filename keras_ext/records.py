@@ -6,16 +6,15 @@ Nothing here computes more than it takes to check a record, and to turn it into 
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import numpy as np
 
 from keras_ext.diagnosis import Diagnosis, ErrorEstimate
 from keras_ext.errors import ConfigError, DataError
+from keras_ext.fields import decode, encode, one_of, within
 
 SCHEMA = "keras_ext.run/1"
 
@@ -26,20 +25,6 @@ SCHEDULES = ("constant", "time_based", "cosine", "one_cycle")
 FLIPS = (None, "horizontal", "vertical", "both")
 
 
-def _one_of(record: Any, name: str, choices: tuple[Any, ...]) -> None:
-    value = getattr(record, name)
-    if value not in choices:
-        names = ", ".join(str(choice) for choice in choices)
-        raise ConfigError(f"{name} must be one of {names}, got {name}={value!r}")
-
-
-def _within(record: Any, name: str, low: float, high: float = float("inf")) -> None:
-    value = getattr(record, name)
-    if not low <= value <= high:
-        limits = f"from {low} to {high}" if high < float("inf") else f"at least {low}"
-        raise ConfigError(f"{name} must be {limits}, got {name}={value!r}")
-
-
 @dataclass(frozen=True)
 class Arrays:
     """Examples with their labels, and the rows of each split as the data set publishes them.
@@ -47,9 +32,10 @@ class Arrays:
     Args:
         x: array of shape (examples, ...); images are uint8 of shape (examples, height, width,
             channels).
-        y: array of shape (examples,): class numbers, or values for regression.
+        y: array of shape (examples,): class numbers as whole numbers from 0 on, or values for
+            regression as floats.
         name: what to call the data in messages and reports.
-        classes: the name of each class, empty for regression.
+        classes: the name of each class, by default its number; empty for regression.
         published: for each published split its first row and the row after its last.
 
     Raises:
@@ -65,6 +51,8 @@ class Arrays:
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
             raise DataError(f"{self.name}: x has {len(self.x)} examples but y has {len(self.y)}")
+        if not self.classes and len(self.y) and self.y.ndim == 1 and self.y.dtype.kind in "bui":
+            object.__setattr__(self, "classes", tuple(map(str, range(int(self.y.max()) + 1))))
         for split, (first, last) in self.published.items():
             if not 0 <= first <= last <= len(self.x):
                 raise DataError(
@@ -113,11 +101,11 @@ class Augmentation:
     magnitude: float = 1.0
 
     def __post_init__(self) -> None:
-        _one_of(self, "flip", FLIPS)
-        _within(self, "rotation", 0, 180)
-        _within(self, "zoom", 0, 0.9)
-        _within(self, "translation", 0, 1)
-        _within(self, "magnitude", 0, 1)
+        one_of(self, "flip", FLIPS)
+        within(self, "rotation", 0, 180)
+        within(self, "zoom", 0, 0.9)
+        within(self, "translation", 0, 1)
+        within(self, "magnitude", 0, 1)
 
     @property
     def active(self) -> bool:
@@ -180,18 +168,18 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _one_of(self, "model", MODELS)
-        _one_of(self, "activation", ACTIVATIONS)
-        _one_of(self, "optimizer", OPTIMIZERS)
-        _one_of(self, "schedule", SCHEDULES)
+        one_of(self, "model", MODELS)
+        one_of(self, "activation", ACTIVATIONS)
+        one_of(self, "optimizer", OPTIMIZERS)
+        one_of(self, "schedule", SCHEDULES)
         for name in ("units", "layers", "epochs", "steps_per_execution"):
-            _within(self, name, 1)
+            within(self, name, 1)
         for name in ("l2", "decay_rate", "weight_decay", "tolerance", "seed"):
-            _within(self, name, 0)
+            within(self, name, 0)
         for name in ("momentum", "optimal_error"):
-            _within(self, name, 0, 1)
+            within(self, name, 0, 1)
         if self.batch_size is not None:
-            _within(self, "batch_size", 1)
+            within(self, "batch_size", 1)
         if not 0 < self.learning_rate < float("inf"):
             raise ConfigError(
                 f"learning_rate must be above 0, got learning_rate={self.learning_rate!r}"
@@ -211,7 +199,7 @@ class TrainConfig:
         >>> TrainConfig.from_dict({"epochs": 3, "dropout": [0, 0.5]}).dropout
         (0.0, 0.5)
         """
-        return _decode(cls, values, "")
+        return decode(cls, values, "")
 
 
 @dataclass(frozen=True)
@@ -333,58 +321,5 @@ class RunResult:
         values = {"schema": SCHEMA, "seed": self.config.seed}
         for item in fields(self):
             if item.name != "model":
-                values[item.name] = _encode(getattr(self, item.name))
+                values[item.name] = encode(getattr(self, item.name))
         return values
-
-
-def _encode(value: Any) -> Any:
-    """Records, tuples and numpy scalars as plain JSON values; images are left out."""
-    if isinstance(value, ErrorEstimate):
-        low, high = value.interval()
-        return {"error": value.error, "low": low, "high": high, "count": value.count}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _encode(getattr(value, f.name)) for f in fields(value) if f.name != "image"}
-    if isinstance(value, Mapping):
-        return {str(key): _encode(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_encode(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
-    return value
-
-
-def _decode(cls: Any, values: Any, prefix: str) -> Any:
-    """A record of type ``cls`` from plain values, each checked against its annotation."""
-    if not isinstance(values, Mapping):
-        raise ConfigError(
-            f"{prefix.rstrip('.') or cls.__name__} must be an object with fields, got {values!r}"
-        )
-    hints = typing.get_type_hints(cls)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise ConfigError(f"unknown field {prefix}{unknown[0]!s}; there are: {', '.join(hints)}")
-    return cls(
-        **{name: _coerce(value, hints[name], prefix + name) for name, value in values.items()}
-    )
-
-
-def _coerce(value: Any, hint: Any, name: str) -> Any:
-    """The value as its annotation wants it: whole numbers count as floats, lists as tuples."""
-    if get_origin(hint) in (Union, types.UnionType):
-        for option in get_args(hint):
-            try:
-                return _coerce(value, option, name)
-            except ConfigError:
-                continue
-    elif dataclasses.is_dataclass(hint):
-        return _decode(hint, value, name + ".")
-    elif get_origin(hint) is tuple:
-        if isinstance(value, (list, tuple)):
-            return tuple(_coerce(item, get_args(hint)[0], name) for item in value)
-    elif hint is float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-    elif isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
-        return value
-    wanted = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
-    raise ConfigError(f"{name} must be {wanted}, got {value!r}")

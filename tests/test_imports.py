@@ -21,13 +21,14 @@ FILES = sorted(
 )
 
 # Each room, and the rooms below it. Siblings don't import each other.
-RECORDS = {"errors", "files", "diagnosis", "records"}
+RECORDS = {"errors", "files", "diagnosis", "fields", "records"}
 ALGORITHMS = RECORDS | {"regularization", "gradients"}
 BELOW = {
     "errors": set(),
     "files": {"errors"},
     "diagnosis": {"errors"},
-    "records": {"errors", "diagnosis"},
+    "fields": {"errors", "diagnosis"},
+    "records": {"errors", "fields", "diagnosis"},
     "regularization": RECORDS,
     "gradients": RECORDS,
     "callbacks": ALGORITHMS,

@@ -82,3 +82,14 @@ def test_augmentation_is_active_when_it_changes_anything(
     augmentation: Augmentation, active: bool
 ) -> None:
     assert augmentation.active is active
+
+
+def test_whole_numbers_are_classes_and_floats_are_values() -> None:
+    assert Arrays(np.zeros((3, 1)), np.array([0, 2, 1])).classes == ("0", "1", "2")
+    assert Arrays(np.zeros((3, 1)), np.array([0, 2, 1]), classes=("a", "b", "c")).classes[0] == "a"
+    assert Arrays(np.zeros((3, 1)), np.array([0.0, 2.0, 1.0])).classes == ()
+    assert Arrays(np.zeros((3, 1)), np.array([0, 2, 1])).take(slice(0, 1)).classes == (
+        "0",
+        "1",
+        "2",
+    )

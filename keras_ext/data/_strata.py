@@ -23,20 +23,17 @@ def class_rows(arrays: Arrays, rows: np.ndarray, *, at_least: int) -> list[np.nd
     """
     labels = np.asarray(arrays.y[rows])
     strange = labels[(labels < 0) | (labels >= len(arrays.classes))]
-    if arrays.classes and strange.size:
+    if strange.size:
         raise DataError(
             f"{arrays.name} has label {strange[0]}, but {len(arrays.classes)} classes from 0 on"
         )
-    present, numbers = np.unique(labels, return_inverse=True)
-    classes = np.arange(len(arrays.classes)) if arrays.classes else present
-    order = np.argsort(numbers, kind="stable")
-    bounds = np.searchsorted(labels[order], classes, side="right")
+    order = np.argsort(labels, kind="stable")
+    bounds = np.searchsorted(labels[order], np.arange(len(arrays.classes)), side="right")
     groups = np.split(rows[order], bounds)[:-1]
-    for number, group in zip(classes, groups, strict=True):
+    for name, group in zip(arrays.classes, groups, strict=True):
         if len(group) < at_least:
-            name = repr(arrays.classes[number]) if arrays.classes else str(number)
             raise DataError(
-                f"{arrays.name}: class {name} has {len(group)} of the {at_least} examples that it "
+                f"{arrays.name}: class {name!r} has {len(group)} of the {at_least} examples it "
                 "needs to be in every part; add some, drop the class, or pass stratify=False"
             )
     return groups

@@ -128,7 +128,7 @@ def test_a_size_that_is_none_is_refused(size: Any) -> None:
 
 
 def test_data_that_cannot_be_divided() -> None:
-    with pytest.raises(DataError, match="class 1 has 2 of the 3 examples"):
+    with pytest.raises(DataError, match="class '1' has 2 of the 3 examples"):
         split(numbered(np.array([0] * 98 + [1] * 2)), seed=0)
     with pytest.raises(DataError, match=r"too few for test=0\.1"):
         split(numbered(np.array([0, 0, 0])), seed=0)
