@@ -9,9 +9,14 @@ import tempfile
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 # Programs, not tests: `make benchmark` runs them.
 collect_ignore = ["benchmarks"]
+
+# Without a clock, and with the same examples every time.
+settings.register_profile("no_clock", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("no_clock")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,13 @@
+"""Callbacks for ``model.fit``: one class a file, each says when to call a function of another room.
+
+Configuration is validated in the constructor; what belongs to a run starts anew in
+``on_train_begin``, so one instance serves several fits. What a callback writes into ``logs`` are
+plain floats under the same keys at every epoch. Put those that write before those that read.
+``__all__`` names the callbacks; ``measure`` is what BiasVariance calls, for use without ``fit``.
+"""
+
+from keras_ext.callbacks.bias_variance import BiasVariance
+from keras_ext.callbacks.measure import measure as measure
+from keras_ext.callbacks.progress import Progress
+
+__all__ = ["BiasVariance", "Progress"]

@@ -1,0 +1,47 @@
+"""Checks of arguments, and copies, that the callbacks have in common."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+from keras_ext.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def whole_number(name: str, value: Any, low: int) -> int:
+    """The value, if it is a whole number of at least ``low``; else ConfigError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise ConfigError(f"{name} must be a whole number of at least {low}, got {name}={value!r}")
+    return int(value)
+
+
+def not_negative(name: str, value: Any) -> float:
+    """The value as a float, if it is finite and at least 0; else ConfigError."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not isfinite(value) or value < 0:
+        raise ConfigError(f"{name} must be finite and at least 0, got {name}={value!r}")
+    return float(value)
+
+
+def of_type(name: str, value: T, kind: Any, wanted: str) -> T:
+    """The value, if it is an instance of ``kind``; else ConfigError."""
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} must be {wanted}, got {name}={value!r}")
+    return value
+
+
+def copy_sharing(original: T, memo: dict[int, Any], shared: Iterable[Any]) -> T:
+    """A deep copy of a callback whose data, model or terminal stay the same objects.
+
+    Data sets of a backend can't be copied at all, and arrays should not take memory twice.
+    """
+    memo.update({id(item): item for item in shared})
+    twin = object.__new__(type(original))
+    memo[id(original)] = twin
+    twin.__dict__.update(copy.deepcopy(original.__dict__, memo))
+    return twin

@@ -1,0 +1,149 @@
+"""Labelled examples as arrays, from what a user gives to ``fit``, and samples of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ext.errors import ConfigError
+
+INFINITE = -1  # what a tf.data.Dataset answers for its cardinality
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Inputs and labels.
+
+    Args:
+        x: array of shape (examples, ...), or a structure of such arrays for several inputs.
+        y: array of shape (examples, ...).
+    """
+
+    x: Any
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def sample(self, count: int, seed: int) -> Examples:
+        """At most ``count`` examples, stratified by label; all of them without a copy."""
+        if count >= len(self):
+            return self
+        rows = stratified_rows(self.y, count, seed)
+        return Examples(keras.tree.map_structure(lambda leaf: leaf[rows], self.x), self.y[rows])
+
+
+def check(data: Any, name: str) -> Any:
+    """Refuse what can be neither arrays nor a data set, before anything is read from it."""
+    if not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
+        raise ConfigError(f"{name} must be (x, y) or a data set of batches, got {name}={data!r}")
+    return data
+
+
+def read(data: Any, name: str, limit: int | None = None) -> Examples:
+    """Labelled examples from ``(x, y)``, ``(x, y, sample_weight)`` or a finite data set of batches.
+
+    Args:
+        data: a tuple of arrays, or anything that yields such tuples a batch at a time and can be
+            read more than once (tf.data.Dataset, PyDataset, torch's DataLoader, a list).
+            Sample weights are left out.
+        name: of the argument, for messages.
+        limit: read no more than this many examples of a data set; arrays are taken whole.
+
+    Raises:
+        ConfigError: for data without labels, without an end or without examples, or a generator
+            that can be read only once.
+
+    >>> len(read((np.zeros((5, 2)), np.ones(5)), "train"))
+    5
+    """
+    if isinstance(data, tuple):
+        examples = _labelled(data, name)
+    else:
+        parts = [_labelled(batch, name) for batch in _first(_batches(data, name), name, limit)]
+        examples = _joined(parts, name)
+    if not len(examples):
+        raise ConfigError(f"{name} must have at least one example, got none")
+    return examples
+
+
+def stratified_rows(y: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """``count`` distinct rows in ascending order, each label in proportion to within one example.
+
+    The rows are put in order of their label (numbers by size, so a regression is spread over
+    its range), at random within a label, and taken at equal distances from a random start.
+
+    >>> labels = np.repeat([0, 1], [80, 20])
+    >>> int(labels[stratified_rows(labels, 10, seed=0)].sum())
+    2
+    """
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(y)), _strata(y)))
+    places = (np.arange(count) + rng.random()) * (len(y) / count)
+    return np.sort(order[np.minimum(places.astype(int), len(y) - 1)])
+
+
+def _strata(y: np.ndarray) -> np.ndarray:
+    """One number for each example to sort by; equal ones where labels have no natural order."""
+    flat = y.reshape(len(y), -1)
+    if flat.shape[1] == 1:
+        return flat[:, 0]
+    one_hot = np.all((flat == 0) | (flat == 1)) and np.all(flat.sum(axis=1) == 1)
+    return flat.argmax(axis=1) if one_hot else np.zeros(len(y))
+
+
+def _labelled(batch: Any, name: str) -> Examples:
+    if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
+        what = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
+        raise ConfigError(f"{name} must be labelled, (x, y) or batches of (x, y), got {what}")
+    if batch[1] is None:
+        raise ConfigError(f"{name} must be labelled, (x, y) or batches of (x, y), got y=None")
+    x, y = keras.tree.map_structure(_array, batch[0]), _array(batch[1])
+    for leaf in (*keras.tree.flatten(x), y):
+        if not y.ndim or leaf.shape[:1] != y.shape[:1]:
+            raise ConfigError(
+                f"{name} must have as many labels as examples, got x of shape {leaf.shape} and y"
+                f" of shape {y.shape}"
+            )
+    return Examples(x, y)
+
+
+def _array(leaf: Any) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else leaf)
+
+
+def _batches(data: Any, name: str) -> Iterator[Any]:
+    if isinstance(data, keras.utils.PyDataset):
+        if data.num_batches is None:
+            raise ConfigError(f"{name} must be a finite data set, got a {type(data).__name__}")
+        return (data[index] for index in range(data.num_batches))
+    cardinality = getattr(data, "cardinality", None)
+    if callable(cardinality) and int(cardinality()) == INFINITE:
+        raise ConfigError(f"{name} must be a finite data set, got one that repeats for ever")
+    batches = iter(data)
+    if batches is data:
+        raise ConfigError(
+            f"{name} must be readable more than once, got a one-shot {type(data).__name__}:"
+            " give arrays (x, y) or a data set"
+        )
+    return batches
+
+
+def _first(batches: Iterable[Any], name: str, limit: int | None) -> Iterator[Any]:
+    count = 0
+    for batch in batches:
+        if limit is not None and count >= limit:
+            return
+        count += len(_labelled(batch, name))
+        yield batch
+
+
+def _joined(parts: list[Examples], name: str) -> Examples:
+    if not parts:
+        raise ConfigError(f"{name} must have at least one example, got an empty data set")
+    x = keras.tree.map_structure(lambda *leaf: np.concatenate(leaf), *[part.x for part in parts])
+    return Examples(x, np.concatenate([part.y for part in parts]))

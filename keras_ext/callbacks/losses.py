@@ -1,0 +1,105 @@
+"""What the compiled loss says about a model: which error to count, and the cost."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf, isfinite
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ext.errors import ConfigError
+
+# Losses whose error is right or wrong; of all others the squared error is taken.
+_CLASSIFICATION: dict[str, tuple[Any, ...]] = {
+    "sparse": (
+        keras.losses.SparseCategoricalCrossentropy,
+        keras.losses.sparse_categorical_crossentropy,
+    ),
+    "categorical": (
+        keras.losses.CategoricalCrossentropy,
+        keras.losses.CategoricalFocalCrossentropy,
+        keras.losses.categorical_crossentropy,
+        keras.losses.categorical_focal_crossentropy,
+    ),
+    "binary": (
+        keras.losses.BinaryCrossentropy,
+        keras.losses.BinaryFocalCrossentropy,
+        keras.losses.binary_crossentropy,
+        keras.losses.binary_focal_crossentropy,
+    ),
+}
+
+
+def compiled_loss(model: Any) -> Any:
+    """The loss of a compiled model as a function or ``keras.losses.Loss``, None without one.
+
+    Raises:
+        ConfigError: for a model with several losses.
+    """
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, dict) and "class_name" not in loss:
+        loss = list(loss.values())
+    if isinstance(loss, (list, tuple)):
+        if len(loss) != 1:
+            raise ConfigError(f"model must have one output and one loss, got {len(loss)} losses")
+        loss = loss[0]
+    return keras.losses.get(loss)
+
+
+def kind(loss: Any) -> str:
+    """The labels that the loss is made for: "sparse", "categorical", "binary" or "number".
+
+    >>> kind("binary_crossentropy"), kind(keras.losses.MeanSquaredError())
+    ('binary', 'number')
+    """
+    loss = _function(loss)
+    for name, members in _CLASSIFICATION.items():
+        for member in members:
+            if loss is member or (isinstance(member, type) and isinstance(loss, member)):
+                return name
+    return "number"
+
+
+def from_logits(loss: Any) -> bool:
+    """Whether the loss takes scores from minus to plus infinity instead of probabilities."""
+    if isinstance(loss, partial):
+        return bool(loss.keywords.get("from_logits", False))
+    return bool(getattr(keras.losses.get(loss), "from_logits", False))
+
+
+def mean_cost(loss: Any, y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    """The mean loss of the examples, without regularization; infinite where it isn't a number.
+
+    Args:
+        loss: a function, a ``keras.losses.Loss`` or the name of one.
+        y_true: array of shape (examples, ...), labels.
+        y_pred: array of shape (examples, ...), predictions.
+
+    >>> mean_cost("mse", np.array([1.0, 2.0]), np.array([[1.0], [4.0]]))
+    2.0
+    """
+    loss = keras.losses.get(loss)
+    dtype = getattr(loss, "dtype", keras.config.floatx())
+    y_true, y_pred = aligned(y_true, y_pred)
+    tensors = [keras.ops.convert_to_tensor(array, dtype=dtype) for array in (y_true, y_pred)]
+    each = loss.call(*tensors) if isinstance(loss, keras.losses.Loss) else loss(*tensors)
+    cost = float(np.mean(keras.ops.convert_to_numpy(each), dtype="float64"))
+    return cost if isfinite(cost) else inf
+
+
+def aligned(y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions that differ only in a last axis of length 1, brought to one shape.
+
+    Without that, (examples,) minus (examples, 1) would be a square matrix.
+    """
+    if y_pred.ndim == y_true.ndim + 1 and y_pred.shape[-1] == 1:
+        return y_true[..., np.newaxis], y_pred
+    if y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1:
+        return y_true[..., 0], y_pred
+    return y_true, y_pred
+
+
+def _function(loss: Any) -> Any:
+    return loss.func if isinstance(loss, partial) else keras.losses.get(loss)
