@@ -1,0 +1,11 @@
+"""What a run leaves: words in the terminal, a page, figures and JSON.
+
+This room reads records and computes nothing new. The fields of ``result.json`` are described in
+``SCHEMA.md`` beside this file. jinja2 and matplotlib are imported when a page is made.
+"""
+
+from keras_ext.reports.folder import write_json, write_result_folder
+from keras_ext.reports.html import render, write_report
+from keras_ext.reports.terminal import print_report
+
+__all__ = ["print_report", "render", "write_json", "write_report", "write_result_folder"]

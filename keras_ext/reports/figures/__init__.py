@@ -1,0 +1,14 @@
+"""Figures of a run, for pages and notebooks alike.
+
+Each function takes records or plain numbers and returns a ``matplotlib.figure.Figure`` that belongs
+to nobody: pyplot and its state are never touched. ``width`` is in inches; ``palette`` gives the
+colours. Values that are not finite are left out. matplotlib is imported when a figure is drawn.
+"""
+
+from keras_ext.reports.figures.confusion import confusion
+from keras_ext.reports.figures.iteration_costs import iteration_costs
+from keras_ext.reports.figures.learning_curves import learning_curves
+from keras_ext.reports.figures.palette import Palette
+from keras_ext.reports.figures.round_bars import round_bars
+
+__all__ = ["Palette", "confusion", "iteration_costs", "learning_curves", "round_bars"]
