@@ -1,0 +1,9 @@
+"""The one place that composes data, model, optimizer and callbacks into runs and rounds of them."""
+
+from keras_ext.training.checks import preflight
+from keras_ext.training.improve import improve
+from keras_ext.training.run import run
+from keras_ext.training.test_set import open_test
+from keras_ext.training.turn import turn
+
+__all__ = ["improve", "open_test", "preflight", "run", "turn"]

@@ -1,0 +1,157 @@
+"""One training run, measured: the only place where data, model, optimizer and callbacks meet."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_ext import data, models
+from keras_ext.callbacks import BiasVariance, Progress
+from keras_ext.records import Arrays, Round, Splits, TrainConfig
+from keras_ext.training.iteration_cost import IterationCost
+from keras_ext.training.optimizers import optimizer
+from keras_ext.training.recorder import Recorder
+from keras_ext.training.turn import knob_values
+
+Builder = Callable[[TrainConfig, tuple[int, ...], int, Any], keras.Model]
+
+
+@dataclass(frozen=True)
+class Turned:
+    """Which knob a round turns, and why; nothing for the first one."""
+
+    knob: str | None = None
+    before: Any = None
+    after: Any = None
+    reason: str = "no regularization yet: what does the network do by itself?"
+
+
+def outputs(arrays: Arrays) -> int:
+    """How many numbers the model puts out for an example: a logit a class, or one value."""
+    return len(arrays.classes) or 1
+
+
+def loss_of(arrays: Arrays) -> keras.losses.Loss:
+    """Cross-entropy of logits where there are classes, mean squared error otherwise."""
+    if arrays.classes:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return keras.losses.MeanSquaredError()
+
+
+def compiled_model(
+    config: TrainConfig, train: Arrays, *, build: Builder = models.build, normalizer: Any = None
+) -> tuple[keras.Model, IterationCost]:
+    """A fresh model with optimizer, loss and the metric that keeps the cost of each iteration.
+
+    Sets the global random seed to ``config.seed``: the initial weights depend on it alone.
+
+    Args:
+        config: of the run.
+        train: the training examples; the first layer normalises by their statistics.
+        build: makes the uncompiled model.
+        normalizer: fitted before on the same examples, to spare another pass over them.
+    """
+    keras.utils.set_random_seed(config.seed)
+    layer = normalizer if normalizer is not None else data.normalizer(train.x)
+    model = build(config, train.x.shape[1:], outputs(train), layer)
+    steps = math.ceil(len(train) / batch_size(config, train))
+    cost = IterationCost(loss_of(train), steps)
+    model.compile(
+        optimizer(config, steps),
+        loss_of(train),
+        metrics=[cost],
+        steps_per_execution=min(config.steps_per_execution, steps),
+    )
+    return model, cost
+
+
+def batch_size(config: TrainConfig, train: Arrays) -> int:
+    """As configured, or by the rule of thumb."""
+    return min(config.batch_size or data.mini_batch_size(len(train)), len(train))
+
+
+def train_round(
+    config: TrainConfig,
+    splits: Splits,
+    *,
+    turned: Turned = Turned(),
+    build: Builder = models.build,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    log_directory: Path | None = None,
+    quiet: bool = False,
+) -> tuple[Round, keras.Model]:
+    """Train one configuration and measure both errors at the end.
+
+    Ctrl-C ends the training; the round then says "interrupted" and measures what there is.
+
+    Raises:
+        DivergedError: when the cost is not finite.
+    """
+    began = time.perf_counter()
+    model, cost = compiled_model(config, splits.train, build=build)
+    watch = BiasVariance(
+        (splits.train.x, splits.train.y),
+        (splits.validation.x, splits.validation.y),
+        optimal_error=config.optimal_error,
+        tolerance=config.tolerance,
+        knobs=knob_values(config),
+    )
+    recorder = Recorder(cost)
+    logged = (
+        [keras.callbacks.TensorBoard(log_directory, write_graph=False)] if log_directory else []
+    )
+    batches = data.training_batches(
+        splits.train,
+        batch_size=batch_size(config, splits.train),
+        augmentation=config.augmentation,
+        seed=config.seed,
+    )
+    status, fit_began = "completed", time.perf_counter()
+    with Progress(quiet=quiet) as progress:
+        watching = [watch, *callbacks, *logged, progress, recorder]
+        try:
+            model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=watching)
+        except KeyboardInterrupt:
+            if recorder.epoch is None:
+                raise
+            status = "interrupted"
+            watch.measure_now()
+    fit_seconds = time.perf_counter() - fit_began
+    assert watch.train_estimate is not None
+    assert watch.validation_estimate is not None
+    assert watch.diagnosis is not None
+    made = Round(
+        knob=turned.knob,
+        before=turned.before,
+        after=turned.after,
+        reason=turned.reason,
+        kept=True,
+        config=config,
+        train=watch.train_estimate,
+        validation=watch.validation_estimate,
+        diagnosis=watch.diagnosis,
+        history=history(recorder.rows, watch.history),
+        iteration_costs=tuple(recorder.iteration_costs),
+        seconds=time.perf_counter() - began,
+        fit_seconds=fit_seconds,
+        status=status,
+    )
+    return made, model
+
+
+def history(
+    rows: Sequence[Mapping[str, float]], measured: Sequence[Mapping[str, float]]
+) -> tuple[Mapping[str, float], ...]:
+    """One mapping an epoch: what was logged, with the limits of both errors.
+
+    >>> history([{"epoch": 0, "cost": 1.5}], [{"epoch": 0, "train_low": 0.1}])
+    ({'epoch': 0, 'cost': 1.5, 'train_low': 0.1},)
+    """
+    limits = {row["epoch"]: row for row in measured}
+    return tuple({**row, **limits.get(row["epoch"], {})} for row in rows)

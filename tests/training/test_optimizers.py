@@ -1,0 +1,54 @@
+"""Schedules against their formulas, optimizers by name."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import keras
+import pytest
+
+from keras_ext.records import OPTIMIZERS, TrainConfig
+from keras_ext.training.optimizers import optimizer, schedule
+
+STEPS = 10
+
+
+def rates(config: TrainConfig) -> list[float]:
+    rate = schedule(config, STEPS)
+    return [float(rate(step)) for step in range(config.epochs * STEPS)]
+
+
+def test_time_based_decay_is_inverse_in_the_epoch() -> None:
+    config = TrainConfig(schedule="time_based", learning_rate=0.2, decay_rate=0.5, epochs=4)
+    expected = [0.2 / (1 + 0.5 * (step // STEPS)) for step in range(4 * STEPS)]
+    assert rates(config) == pytest.approx(expected, rel=1e-6)
+
+
+def test_one_cycle_rises_for_a_quarter_and_falls_to_almost_nothing() -> None:
+    config = TrainConfig(schedule="one_cycle", learning_rate=0.1, epochs=8)
+    values = rates(config)
+    peak = max(range(len(values)), key=values.__getitem__)
+    assert values[0] == pytest.approx(0.004)
+    assert (peak, values[peak]) == (20, pytest.approx(0.1))
+    assert all(a < b for a, b in itertools.pairwise(values[: peak + 1]))
+    assert all(a > b for a, b in itertools.pairwise(values[peak:]))
+    assert values[-1] < 0.001
+
+
+def test_cosine_is_half_way_down_in_the_middle() -> None:
+    config = TrainConfig(schedule="cosine", learning_rate=0.1, epochs=4)
+    expected = [0.05 * (1 + math.cos(math.pi * step / 40)) for step in range(40)]
+    assert rates(config) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+
+
+def test_constant_is_a_number() -> None:
+    assert schedule(TrainConfig(schedule="constant", learning_rate=0.3), STEPS) == 0.3
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_is_the_one_named_with_beta(name: str) -> None:
+    made = optimizer(TrainConfig(optimizer=name, momentum=0.7, schedule="constant"), STEPS)
+    assert type(made).__name__.lower() == name
+    assert isinstance(made, keras.optimizers.Optimizer)
+    assert (made.beta_1 if "adam" in name else made.momentum) == 0.7
