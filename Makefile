@@ -15,7 +15,7 @@ PORTABLE := tests/test_imports.py \
 	$(wildcard $(addprefix tests/,diagnosis regularization gradients callbacks models))
 
 # TensorFlow greets with a page of log lines otherwise.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 # The locked versions are to be used, not what the user's shell puts before them.
 unexport PYTHONPATH PYTHONHOME
 
