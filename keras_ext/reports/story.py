@@ -170,12 +170,10 @@ def _kept(step: Step, *, proportion: bool) -> str:
         return ""
     before = after - change.value
     limits = text.span(before, after, proportion=proportion, like=max(before, after))
-    doubt = "" if change.certain else ", a change that may be chance"
+    chance = ", which may be chance, and was kept for its lower cost"
+    doubt = ", and was kept" if change.certain else chance
     verb = "brought" if change.value < 0 else "moved"
-    return (
-        f"Turning the {_from_to(step.round)} {verb} the validation error from {limits}{doubt}, "
-        "and was kept."
-    )
+    return f"Turning the {_from_to(step.round)} {verb} the validation error from {limits}{doubt}."
 
 
 def _from_to(item: Round) -> str:
