@@ -78,7 +78,7 @@ def test_cost_of_every_iteration_is_kept(
     config = replace(small, steps_per_execution=steps_per_execution, l2=0.01)
     result = run(config, digits, quiet=True)
     assert [len(costs) for costs in result.iteration_costs] == [10, 10]
-    assert result.iteration_costs[0][0] > 2 * result.iteration_costs[1][-1]
+    assert result.iteration_costs[0][0] > 1.3 * result.iteration_costs[1][-1]
     reference = run(replace(config, steps_per_execution=1), digits, quiet=True)
     for costs, others in zip(result.iteration_costs, reference.iteration_costs, strict=True):
         assert costs == pytest.approx(others, rel=1e-4)
