@@ -43,7 +43,7 @@ BASE = TrainConfig(
 PRESETS = {
     "fast": Preset("one epoch, no knob is turned", BASE),
     "default": Preset(
-        "seven epochs, then again with one knob turned: meant for five minutes on two cores",
+        "seven epochs, then again with one knob turned: within five minutes on two cores",
         replace(BASE, epochs=7),
         max_rounds=1,
     ),
