@@ -186,7 +186,9 @@ class TestRoundBars:
 
     def test_hostile_knob(self, samples: ModuleType) -> None:
         item = replace(samples.sample_result().rounds[1], knob="$\\frac{$", after="$x_{$")
-        figures.round_bars([item]).draw_without_rendering()
+        figure = figures.round_bars([item])
+        figure.draw_without_rendering()
+        assert any("frac{" in item.get_text() for item in figure.axes[0].texts)
 
 
 class TestConfusion:

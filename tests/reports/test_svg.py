@@ -101,4 +101,5 @@ def test_pyplot_is_never_imported() -> None:
     ],
 )
 def test_nothing_to_draw_is_no_error(draw: Callable[[], Any]) -> None:
-    inline_svg(draw(), name="empty", title="empty")
+    drawn = inline_svg(draw(), name="empty", title="empty")
+    assert drawn.startswith("<svg") and "empty" in drawn
