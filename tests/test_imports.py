@@ -21,7 +21,7 @@ FILES = sorted(
 )
 
 # Each room, and the rooms below it. Siblings don't import each other.
-RECORDS = {"errors", "files", "diagnosis", "fields", "records"}
+RECORDS = {"errors", "files", "diagnosis", "fields", "records", "affine"}
 ALGORITHMS = RECORDS | {"regularization", "gradients"}
 BELOW = {
     "errors": set(),
@@ -29,6 +29,7 @@ BELOW = {
     "diagnosis": {"errors"},
     "fields": {"errors", "diagnosis"},
     "records": {"errors", "fields", "diagnosis"},
+    "affine": {"records"},
     "regularization": RECORDS,
     "gradients": RECORDS,
     "callbacks": ALGORITHMS,
@@ -53,8 +54,9 @@ ONLY_IN = {
     "tensorflow_datasets": {"data"},
     "torch": set(),
 }
-# Taking a gradient differs between the backends: one file may import the one in use, when called.
-GRADIENTS_FILE = "keras_ext/gradients/backend.py"
+# Taking a gradient, and compiling a part of a step, differ between the backends: one file each may
+# import the one in use, when called.
+BACKEND_FILES = {"keras_ext/gradients/backend.py", "keras_ext/regularization/compiled.py"}
 # A part's plot() draws with reports.figures, which it imports when called.
 PLOTTING = {"callbacks", "gradients", "regularization"}
 # Functions that import the module they are given by name.
@@ -99,7 +101,7 @@ def allowed(path: str, room: str, name: str, deferred: bool) -> bool:
         return room == "recipes"
     if room in PURE:
         return top == "numpy" or top in sys.stdlib_module_names
-    if path == GRADIENTS_FILE and deferred and top in ("tensorflow", "jax", "torch"):
+    if path in BACKEND_FILES and deferred and top in ("tensorflow", "jax", "torch"):
         return True
     return bool(top) and room in ONLY_IN.get(top, {room})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,9 @@ def training_batches(
         first_epoch: number of the first pass, for a run that is carried on.
 
     Returns:
-        A ``tf.data.Dataset`` of (x, y), of known cardinality.
+        A ``tf.data.Dataset`` of (x, y), of known cardinality, with a function ``set_epoch(epoch)``
+        that says which number the next pass has: TrainingState calls it when a run is resumed. It
+        holds for the data sets that are made from this one, too.
 
     Raises:
         ConfigError: for a batch size below 1, or augmentation of what are no images.
@@ -58,16 +59,19 @@ def training_batches(
         )
     tf = require("tensorflow", extra="tensorflow")
     x, y = _on_host(tf, arrays)
-    epochs = itertools.count(first_epoch)
+    epochs = _Epochs(first_epoch)
 
     def plan() -> tuple[np.ndarray, np.ndarray]:
-        return _plan(arrays, warp, seed, next(epochs))
+        return _plan(arrays, warp, seed, epochs.take())
 
     def one_epoch(_: Any) -> Any:
         order, moves = tf.numpy_function(plan, [], (tf.int32, tf.float32))
         return _gather(tf, (x, y), order, moves if warp is not None else None, batch_size)
 
-    return _finish(tf, tf.data.Dataset.from_tensors(0).flat_map(one_epoch), len(arrays), batch_size)
+    passes = tf.data.Dataset.from_tensors(0).flat_map(one_epoch)
+    batches = _finish(tf, passes, len(arrays), batch_size)
+    batches.set_epoch = epochs.set_epoch
+    return batches
 
 
 def evaluation_batches(arrays: Arrays, *, batch_size: int) -> Any:
@@ -88,6 +92,20 @@ def evaluation_batches(arrays: Arrays, *, batch_size: int) -> Any:
     ends = starts.map(lambda first: (first, first + batch_size))
     slices = ends.map(lambda first, last: (x[first:last], y[first:last]))
     return _finish(tf, slices, len(arrays), batch_size)
+
+
+class _Epochs:
+    """The number of the next pass."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+
+    def take(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def set_epoch(self, epoch: int) -> None:
+        self._next = epoch
 
 
 def _plan(

@@ -1,4 +1,4 @@
-"""The one file of this room that knows tensorflow, jax and torch: taking a gradient.
+"""The one file that knows tensorflow, jax and torch: taking a gradient, and their random state.
 
 Each backend is imported when it is the one Keras runs on, and a function is needed.
 """
@@ -18,6 +18,7 @@ from keras import ops
 Cost = Callable[[np.ndarray], float]
 Gradient = Callable[[np.ndarray], np.ndarray]
 Stateless = Callable[[list[Any]], Any]
+Tap = Callable[[Any], Any]
 
 
 @contextlib.contextmanager
@@ -155,3 +156,133 @@ def _torch(
         return np.zeros_like(theta) if found is None else found.cpu().numpy().astype("float64")
 
     return cost, gradient
+
+
+def gradients_within(cost: Callable[[Tap], Any]) -> tuple[list[Any], list[Any]]:
+    """Values within the computation of a cost, and its gradient with respect to each of them.
+
+    Args:
+        cost: computes a scalar tensor without side effects. It calls the tap that it is given with
+            each float tensor of interest, and goes on with the tensor that the tap returns. It may
+            be called twice, and must then do the same.
+
+    Returns:
+        The tensors that the tap was called with, and the gradients, zeros where the cost doesn't
+        depend on one.
+    """
+    make = {
+        "tensorflow": _tensorflow_within,
+        "jax": _jax_within,
+        "torch": _torch_within,
+    }.get(keras.backend.backend())
+    if make is None:
+        raise NotImplementedError(f"no gradients on the {keras.backend.backend()} backend")
+    return make(cost)
+
+
+def _tensorflow_within(cost: Callable[[Tap], Any]) -> tuple[list[Any], list[Any]]:
+    import tensorflow as tf
+
+    values: list[Any] = []
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+
+        def tap(value: Any) -> Any:
+            tape.watch(value)
+            values.append(value)
+            return value
+
+        found = cost(tap)
+    zero = tf.UnconnectedGradients.ZERO
+    gradients = tape.gradient(found, values, unconnected_gradients=zero) if values else []
+    return values, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+
+def _jax_within(cost: Callable[[Tap], Any]) -> tuple[list[Any], list[Any]]:
+    import jax
+    import jax.numpy as jnp
+
+    def with_offsets(offsets: list[Any]) -> tuple[Any, list[Any]]:
+        values: list[Any] = []
+
+        def tap(value: Any) -> Any:
+            values.append(value)
+            return value + offsets[len(values) - 1] if offsets else value
+
+        return cost(tap), values
+
+    # A gradient with respect to what is added to a value is one with respect to the value.
+    _, shapes = jax.eval_shape(with_offsets, [])
+    offsets = [jnp.zeros(shape.shape, shape.dtype) for shape in shapes]
+    gradients, values = jax.grad(with_offsets, has_aux=True)(offsets)
+    return values, gradients
+
+
+def _torch_within(cost: Callable[[Tap], Any]) -> tuple[list[Any], list[Any]]:
+    import torch
+
+    values: list[Any] = []
+
+    def tap(value: Any) -> Any:
+        value = value if value.requires_grad else value.detach().requires_grad_()
+        values.append(value)
+        return value
+
+    # Dropout without a seed follows torch's own random state, not Keras's seed generator.
+    with torch.enable_grad(), torch.random.fork_rng(list(range(torch.cuda.device_count()))):
+        found = cost(tap)
+    if not values or not found.requires_grad:
+        return values, [torch.zeros_like(value) for value in values]
+    gradients = torch.autograd.grad(found, values, allow_unused=True)
+    return [value.detach() for value in values], [
+        torch.zeros_like(value) if gradient is None else gradient
+        for value, gradient in zip(values, gradients, strict=True)
+    ]
+
+
+def random_state() -> Any:
+    """What the backend's own random generator has for a state, as arrays and plain values.
+
+    None where there is none (jax), or where it can't be had: on TensorFlow it has no public name.
+    Layers of Keras don't draw from it; torch orders the batches of arrays with it.
+    """
+    backend = keras.backend.backend()
+    if backend == "torch":
+        import torch
+
+        devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return [state.numpy() for state in (torch.get_rng_state(), *devices)]
+    context = _tensorflow_context()
+    generator = getattr(context, "_rng", None)
+    return None if generator is None else [context._seed, generator.getstate()]
+
+
+def set_random_state(state: Any) -> None:
+    """Take up what ``random_state`` returned."""
+    if state is None:
+        return
+    if keras.backend.backend() == "torch":
+        import torch
+
+        cpu, *devices = (torch.from_numpy(array) for array in state)
+        torch.set_rng_state(cpu)
+        if devices and len(devices) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(devices)
+        return
+    context = _tensorflow_context()
+    if context is not None:
+        import tensorflow as tf
+
+        seed, generator = state
+        tf.random.set_seed(seed)
+        context._rng.setstate(generator)
+
+
+def _tensorflow_context() -> Any:
+    """That whose generator, there after ``set_random_seed``, gives eager operations their seeds."""
+    if keras.backend.backend() != "tensorflow":
+        return None
+    try:
+        from tensorflow.python.eager import context
+    except ImportError:
+        return None
+    return context.context()

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_ext.errors import ConfigError
 from keras_ext.regularization import strengths
+from keras_ext.regularization.drawn_seed import DrawnSeed
 
 BELOW = 1.0
 """Rates are below this: a layer that drops every input has no finite scale."""
@@ -70,11 +71,12 @@ class Dropout(keras.layers.Layer):
         if not training:
             return inputs
         # Drawn outside of the condition: JAX can't change the generator's state inside of one.
-        seed = _DrawnSeed(self.seed_generator.next())
-        rate = ops.convert_to_tensor(self._rate)
-        return ops.cond(rate > 0, lambda: self._drop(inputs, rate, seed), lambda: inputs)
+        seed = DrawnSeed(self.seed_generator.next())
+        return strengths.where_on(
+            self._rate, on=lambda rate: self._drop(inputs, rate, seed), off=lambda: inputs
+        )
 
-    def _drop(self, inputs: Any, rate: Any, seed: _DrawnSeed) -> Any:
+    def _drop(self, inputs: Any, rate: Any, seed: DrawnSeed) -> Any:
         shape = ops.shape(inputs)
         if self.noise_shape is not None:
             pairs = zip(self.noise_shape, shape, strict=True)
@@ -92,16 +94,6 @@ class Dropout(keras.layers.Layer):
         """The arguments of the constructor, with the rate at present."""
         own = {"rate": self.rate, "noise_shape": self.noise_shape, "seed": self.seed}
         return {**super().get_config(), **own}
-
-
-class _DrawnSeed(keras.random.SeedGenerator):
-    """A seed already drawn, for random functions that accept a generator but no tensor."""
-
-    def __init__(self, seed: Any) -> None:  # The parent's state isn't needed.
-        self.seed = seed
-
-    def next(self, ordered: bool = True) -> Any:
-        return self.seed
 
 
 def _check_noise_shape(value: Any) -> tuple[int | None, ...] | None:

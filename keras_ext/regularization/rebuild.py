@@ -40,18 +40,16 @@ def rebuild(
     if not isinstance(model, keras.Model):
         raise ConfigError(f"model must be a keras.Model, got model={model!r}")
     layers = list(strengths.walk(model))
-    own = [type(layer) for layer in layers if not of_keras(type(layer))]
     for layer in reversed(layers):
         _check_config(layer)
+    own = {type(layer) for layer in layers if not of_keras(type(layer))}
+    classes = {keras.saving.get_registered_name(kind): kind for kind in own}
     try:
-        config = _convert(keras.saving.serialize_keras_object(model), convert)
-        new = keras.saving.deserialize_keras_object(
-            config, custom_objects={keras.saving.get_registered_name(kind): kind for kind in own}
-        )
+        new = _remake(model, convert, classes)
     except ConfigError:
         raise
     except (NotImplementedError, TypeError, ValueError) as error:
-        raise ConfigError(_why(model, error)) from error
+        raise _innermost(layers, convert, classes) or ConfigError(_why(model, error)) from error
     for layer in unconverted(new):
         raise ConfigError(
             f"layer {layer.name!r} can't be converted: the layer or model around it makes it in "
@@ -59,6 +57,28 @@ def rebuild(
         )
     _copy_weights(model, new, {})
     return new
+
+
+def _remake(
+    layer: keras.layers.Layer, convert: Callable[[Config], Config], classes: dict[str, type]
+) -> Any:
+    """A layer or model from its config, without the weights."""
+    config = _convert(keras.saving.serialize_keras_object(layer), convert)
+    return keras.saving.deserialize_keras_object(config, custom_objects=classes)
+
+
+def _innermost(
+    layers: list[keras.layers.Layer],
+    convert: Callable[[Config], Config],
+    classes: dict[str, type],
+) -> ConfigError | None:
+    """What to say of the innermost layer that can't be made from its config, if one alone can't."""
+    for layer in reversed(layers):
+        try:
+            _remake(layer, convert, classes)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            return error if isinstance(error, ConfigError) else ConfigError(_why(layer, error))
+    return None
 
 
 def _convert(node: Any, convert: Callable[[Config], Config]) -> Any:
@@ -97,6 +117,8 @@ def _why(layer: keras.layers.Layer, reason: BaseException | str) -> str:
     """One line that names the layer and, of a chain of errors, the one at its root."""
     while isinstance(reason, BaseException) and reason.__context__ is not None:
         reason = reason.__context__
+    if isinstance(layer, keras.layers.Lambda):
+        reason = "its function is a Python lambda; write a layer class in its place"
     text = textwrap.shorten(str(reason), 200, placeholder=" ...")
     return f"{type(layer).__name__} {layer.name!r} can't be rebuilt from its config: {text}"
 
@@ -109,6 +131,9 @@ def _copy_weights(
         raise ConfigError(
             f"layer {old.name!r} is shared between two models, which a config can't express"
         )
+    if new.trainable != old.trainable:  # Not in the config of a Sequential; goes to all inside.
+        new.trainable = old.trainable
+    _copy_random_state(old, new)
     try:
         if type(old) is type(new):
             _copy_state(old, new)
@@ -129,6 +154,15 @@ def _copy_state(old: keras.layers.Layer, new: keras.layers.Layer) -> None:
         with tempfile.TemporaryDirectory() as folder:
             old.save_assets(folder)
             new.load_assets(folder)
+
+
+def _copy_random_state(old: keras.layers.Layer, new: keras.layers.Layer) -> None:
+    """The state of the layer's own random generators, as far as both have some.
+
+    Keras has no public list of them; a stock dropout of rate 0 has none.
+    """
+    for one, other in zip(old._seed_generators, new._seed_generators, strict=False):
+        other.state.assign(_to_numpy(one.state))
 
 
 def _to_numpy(value: Any) -> np.ndarray:

@@ -56,6 +56,17 @@ def test_the_seed_decides(digits: Arrays, augmentation: Augmentation | None) -> 
     assert np.array_equal(once[1], later[0])
 
 
+def test_the_number_of_the_next_pass_can_be_told(digits: Arrays) -> None:
+    """Also through a data set that is made from it, as a fit that goes on does."""
+    batches = training_batches(digits, batch_size=16, augmentation=MOVES, seed=1)
+    passes = [read(batches)[1] for _ in range(3)]
+    again = training_batches(digits, batch_size=16, augmentation=MOVES, seed=1)
+    mapped = again.map(lambda x, y: (x, y))
+    for epoch in (2, 0, 2):
+        again.set_epoch(epoch)
+        assert np.array_equal(read(mapped)[1], passes[epoch])
+
+
 def test_threads_change_nothing(digits: Arrays) -> None:
     many = Arrays(np.tile(digits.x, (20, 1, 1, 1)), np.tile(digits.y, 20))
     passes = []

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from keras_ext.errors import ConfigError
-from keras_ext.regularization import L2, Dropout, Knob, knobs
+from keras_ext.records import Augmentation
+from keras_ext.regularization import L2, Augment, Dropout, Knob, knobs
 
 
 def dense(strength):
@@ -111,8 +112,21 @@ def test_only_models_have_knobs(model):
 
 
 def test_a_knob_of_any_variables():
-    knob = Knob("magnitude", [keras.Variable(0.5)], below=2)
+    knob = Knob("momentum", [keras.Variable(0.5)], below=2)
     knob.value = 1.5
-    assert repr(knob) == "Knob('magnitude', value=1.5)"
-    with pytest.raises(ConfigError, match="got magnitude=2"):
+    assert repr(knob) == "Knob('momentum', value=1.5)"
+    with pytest.raises(ConfigError, match="got momentum=2"):
         knob.value = 2
+
+
+def test_the_magnitude_of_augmentation_is_a_knob():
+    layers = [Augment(Augmentation(rotation=10, magnitude=m)) for m in (0.25, 0.5)]
+    knob = knobs(keras.Sequential([keras.Input((4, 4, 1)), *layers]))["magnitude"]
+    assert knob.value == (0.25, 0.5)
+    knob.value = 1
+    assert [layer.magnitude for layer in layers] == [1, 1]
+    with pytest.raises(
+        ConfigError, match=r"magnitude must be a number in \[0, 1\], got magnitude=1.1"
+    ):
+        knob.value = 1.1
+    assert knob.value == 1

@@ -30,6 +30,15 @@ def test_the_upper_limit_counts_after_rounding_to_single_precision(value):
         strengths.check("rate", value, below=1)
 
 
+@pytest.mark.parametrize("value", [1.01, 1.00000001, 2, float("inf")])
+def test_another_upper_limit_is_included(value):
+    assert strengths.check("magnitude", 1, most=1) == 1
+    with pytest.raises(
+        ConfigError, match=r"magnitude must be a number in \[0, 1\], got magnitude="
+    ):
+        strengths.check("magnitude", value, most=1)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, 0.3, 1e-4, 3e-5, 0.123457, 12345.6])
 def test_a_strength_reads_as_it_was_written(value):
     variable = keras.Variable(value, dtype="float32")
