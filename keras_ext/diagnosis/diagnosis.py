@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -83,6 +83,7 @@ def diagnose(
     train_validation: ErrorEstimate | None = None,
     test: ErrorEstimate | None = None,
     knobs: Mapping[str, Any] | None = None,
+    costs: Sequence[float] = (),
     confidence: float = 0.95,
 ) -> Diagnosis:
     """Separate bias from variance, with the certainty that the number of examples allows.
@@ -97,7 +98,10 @@ def diagnose(
         train_validation: the error on examples from the training distribution that were not
             trained on; separates variance from data mismatch.
         test: the error on test examples; shows over-tuning to the validation examples.
-        knobs: the hyperparameters that can be turned and their values, for concrete remedies.
+        knobs: the hyperparameters that can be turned, each with its value or a ``Setting``, for
+            concrete remedies.
+        costs: of the training examples, without regularization, one for each epoch so far; where
+            bias is present and they have risen the first remedy is a smaller learning rate.
         confidence: of each interval.
 
     Raises:
@@ -129,7 +133,7 @@ def diagnose(
         avoidable_bias=gaps["bias"],
         variance=gaps["variance"],
         dominant=_dominant(present, gaps),
-        remedies=remedies(present, knobs),
+        remedies=remedies(present, knobs, costs=costs),
         mismatch=gaps.get("mismatch"),
         overfit_to_validation=None if test is None else between(test, validation, *how),
         optimal_error=float(optimal_error),
@@ -152,7 +156,9 @@ def _sentence(name: str, gap: Gap) -> str:
     elif gap.examples_needed is None:
         meaning = "it is as large as the tolerance, which no number of examples would settle"
     else:
-        meaning = f"about {_rounded(gap.examples_needed):,} more examples would settle it"
+        more = f"about {_rounded(gap.examples_needed):,} more"
+        kind = "training examples" if name == "avoidable bias" else "examples of each kind"
+        meaning = f"measuring {more} {kind} would settle it"
     interval = f"{_number(gap.value)} [{_number(gap.low)}, {_number(gap.high)}]"
     return f"{name} {interval} is {gap.verdict}: {meaning}"
 

@@ -101,6 +101,31 @@ class ErrorEstimate:
             return intervals.wilson(self.error, self.count, confidence)
         return intervals.normal(self.error, self.standard_error, confidence)
 
+    def examples_for(self, precision: float, confidence: float = 0.95) -> int | None:
+        """How many examples make limits ``precision`` away on average, were the error the same.
+
+        About z^2 p (1 - p) / precision^2 for a proportion p, z^2 s^2 / precision^2 for a mean of
+        values with standard deviation s (Cochran (1977), Sampling Techniques, 3rd edition, sections
+        4.4 and 4.6). It is read off Wilson's interval, which has a width where no error was seen.
+
+        Returns:
+            None for more than a thousand million.
+
+        Raises:
+            ConfigError: unless precision is finite and above 0, and confidence between 0 and 1.
+
+        >>> ErrorEstimate.from_values([1] * 10 + [0] * 90).examples_for(0.005)
+        13833
+        """
+        if not (isfinite(precision) and precision > 0):
+            raise ConfigError(f"precision must be finite and above 0, got precision={precision!r}")
+
+        def reached(count: int) -> bool:
+            low, high = self.grown(count - self.count).interval(confidence)
+            return high - low <= 2 * precision
+
+        return intervals.least(reached)
+
     def grown(self, more: int) -> ErrorEstimate:
         """The estimate to expect from ``more`` examples of the same kind, were the error the same.
 

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from keras_ext.diagnosis.error_estimate import ErrorEstimate
-from keras_ext.diagnosis.intervals import difference_interval
-
-MOST_EXAMPLES = 10**9
+from keras_ext.diagnosis.intervals import difference_interval, least
 
 Interval = tuple[float, float]
 
@@ -68,18 +66,5 @@ def _verdict(low: float, high: float, tolerance: float) -> str:
 
 
 def _examples_needed(interval: Callable[[int], Interval], tolerance: float) -> int | None:
-    """The smallest number of additional examples that settles the gap, by doubling and halving."""
-
-    def settled(more: int) -> bool:
-        return _verdict(*interval(more), tolerance) != "inconclusive"
-
-    enough = 1
-    while not settled(enough):
-        enough *= 2
-        if enough > MOST_EXAMPLES:
-            return None
-    short = enough // 2
-    while enough - short > 1:
-        middle = (short + enough) // 2
-        short, enough = (short, middle) if settled(middle) else (middle, enough)
-    return enough
+    """The smallest number of additional examples that settles the gap."""
+    return least(lambda more: _verdict(*interval(more), tolerance) != "inconclusive")

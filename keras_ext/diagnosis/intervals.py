@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -10,6 +11,33 @@ from keras_ext.errors import ConfigError
 
 if TYPE_CHECKING:
     from keras_ext.diagnosis.error_estimate import ErrorEstimate
+
+
+MOST_EXAMPLES = 10**9
+
+
+def least(holds: Callable[[int], bool]) -> int | None:
+    """The smallest whole number from 1 for which something holds, by doubling and halving.
+
+    Args:
+        holds: false up to some number, true from there on.
+
+    Returns:
+        None if it is above a thousand million.
+
+    >>> least(lambda n: n * n > 50)
+    8
+    """
+    enough = 1
+    while not holds(enough):
+        enough *= 2
+        if enough > MOST_EXAMPLES:
+            return None
+    short = enough // 2
+    while enough - short > 1:
+        middle = (short + enough) // 2
+        short, enough = (short, middle) if holds(middle) else (middle, enough)
+    return enough
 
 
 def z_score(confidence: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from keras_ext import models
 from keras_ext.callbacks import measure
+from keras_ext.diagnosis import falling
 from keras_ext.gradients import check_gradients
 from keras_ext.records import Arrays, Check, Round, Splits, TrainConfig
 from keras_ext.training.round import Builder, compiled_model
@@ -21,7 +21,6 @@ LARGEST_COST_RATIO = 1.2
 TOO_COSTLY = (
     "too far above: are the inputs normalised, do the weights start with variance 1/n or 2/n?"
 )
-LARGEST_RISE = 0.05
 
 
 def preflight(
@@ -80,15 +79,11 @@ def check_cost_falls(first: Round) -> Check:
         quarter = max(1, len(iterations) // 4)
         costs = [float(np.mean(iterations[:quarter])), float(np.mean(iterations[-quarter:]))]
         what = "one epoch, its first to its last quarter"
-    if len(costs) < 2:
+    found = falling(costs)
+    if found.passed is None:
         return Check("cost falls", False, "training cost: no epoch was finished")
-    rises = [
-        f"epoch {number}"
-        for number, (before, after) in enumerate(itertools.pairwise(costs), start=2)
-        if after > before + LARGEST_RISE * costs[0]
-    ]
-    passed = not rises and costs[-1] < costs[0]
-    trouble = f"rises in {', '.join(rises)}" if rises and len(costs) > 2 else "does not fall"
-    verdict = "falls" if passed else f"{trouble}: lower the learning rate first"
-    message = f"training cost over {what}: {costs[0]:.4f} -> {costs[-1]:.4f}, {verdict}"
-    return Check("cost falls", passed, message)
+    rises = ", ".join(f"epoch {place + 1}" for place in found.rises)
+    trouble = f"rises in {rises}" if rises and len(costs) > 2 else "does not fall"
+    verdict = "falls" if found.passed else f"{trouble}: lower the learning rate first"
+    message = f"training cost over {what}: {found.first:.4f} -> {found.last:.4f}, {verdict}"
+    return Check("cost falls", found.passed, message)

@@ -56,10 +56,16 @@ def test_a_test_error_shows_overtuning_but_does_not_dominate():
     assert diagnose(share(0.01), share(0.011)).overfit_to_validation is None
 
 
-def test_both_are_reported_and_the_larger_comes_first():
+def test_both_are_reported_and_what_makes_the_network_fit_comes_first():
     found = diagnose(share(0.05), share(0.30), knobs={"dropout": 0.1, "epochs": 5})
-    assert [remedy.knob for remedy in found.remedies][:2] == ["dropout", "data"]
-    assert "epochs" in [remedy.knob for remedy in found.remedies]
+    assert [remedy.knob for remedy in found.remedies][:3] == ["epochs", "dropout", "data"]
+    assert found.dominant == "variance"
+
+
+def test_bias_with_a_cost_that_has_risen_names_the_learning_rate():
+    found = diagnose(share(0.3), share(0.3), costs=[1.0, 0.4, 0.5])
+    assert found.remedies[0].text.endswith("the training cost has risen: a smaller learning rate")
+    assert diagnose(share(0.3), share(0.3), costs=[1.0, 0.5]).remedies[0].knob == "units"
 
 
 def test_few_examples_are_not_enough_and_it_says_how_many_are():
@@ -69,7 +75,10 @@ def test_few_examples_are_not_enough_and_it_says_how_many_are():
     needed = found.variance.examples_needed
     again = diagnose(share(0.02, 100).grown(needed), share(0.04, 100).grown(needed), tolerance=0.01)
     assert again.variance.verdict == "present"
-    assert f"about {float(f'{needed:.1e}'):,.0f} more examples would settle it" in found.summary()
+    more = f"about {float(f'{needed:.1e}'):,.0f} more"
+    assert f"measuring {more} examples of each kind would settle it" in found.summary()
+    few = diagnose(share(0.02, 100), share(0.02, 100), tolerance=0.01)
+    assert "more training examples would settle it" in few.summary().splitlines()[0]
 
 
 def test_regression_errors_have_normal_intervals():

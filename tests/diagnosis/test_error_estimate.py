@@ -91,3 +91,31 @@ def test_more_examples_narrow_the_interval_by_the_root():
     estimate = ErrorEstimate(3.0, 100, 0.4).grown(300)
     assert (estimate.error, estimate.count, estimate.standard_error) == (3.0, 400, 0.2)
     assert ErrorEstimate.from_values([0, 1]).grown(8) == ErrorEstimate.from_values([0, 1] * 5)
+
+
+@given(st.integers(0, 400), st.sampled_from([0.003, 0.01, 0.05]), st.sampled_from([0.9, 0.95]))
+def test_examples_for_a_precision_are_just_enough(wrong, precision, confidence):
+    estimate = ErrorEstimate.from_values([1] * wrong + [0] * (400 - wrong))
+    count = estimate.examples_for(precision, confidence)
+    width = {}
+    for n in (count - 1, count):
+        ci = estimate.grown(n - 400).interval(confidence)
+        width[n] = (ci[1] - ci[0]) / 2
+    assert width[count] <= precision < width[count - 1]
+    p, z = wrong / 400, stats.norm.ppf((1 + confidence) / 2)
+    assert count <= z**2 * max(p * (1 - p), 0.01) / precision**2 * 1.1 + z**2 / precision
+
+
+@pytest.mark.parametrize("spread", [0.5, 3.0])
+def test_examples_for_the_precision_of_a_mean(spread):
+    estimate = ErrorEstimate(2.0, 100, spread / 10, proportion=False)
+    count = estimate.examples_for(0.1)
+    assert count == np.ceil((stats.norm.ppf(0.975) * spread / 0.1) ** 2)
+    assert ErrorEstimate(2.0, 100, 0.0, proportion=False).examples_for(0.1) == 1
+    assert estimate.examples_for(1e-9) is None
+
+
+@pytest.mark.parametrize("precision", [0.0, -0.1, float("nan"), float("inf")])
+def test_precision_is_a_number_above_0(precision):
+    with pytest.raises(ConfigError, match=f"precision={precision}"):
+        ErrorEstimate(0.1, 100, 0.01).examples_for(precision)

@@ -67,3 +67,44 @@ def test_no_tolerance_is_significance_alone(upper, lower):
     gap = between(share(upper, 100), share(lower, 100), 0.0, 0.95)
     assert (gap.verdict == "present") == (gap.low > 0)
     assert (gap.verdict == "absent") == (gap.high < 0)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 25), st.integers(0, 25), st.integers(1, 4), st.sampled_from([0.0, 0.02]))
+def test_examples_needed_by_counting_one_by_one(upper, lower, half, tolerance):
+    """Both samples grow; none of the smaller numbers settles it, and no larger one unsettles it."""
+    a, b = share(upper, 100), share(lower, 50 * half)
+    gap = between(a, b, tolerance, 0.95)
+    assume(gap.verdict == "inconclusive")
+
+    def verdict(more: int) -> str:
+        return between(a.grown(more), b.grown(more), tolerance, 0.95).verdict
+
+    if gap.examples_needed is None:
+        assert abs(gap.value - tolerance) < 1e-4
+        return
+    needed = gap.examples_needed
+    earlier = range(1, needed, max(1, needed // 300))
+    assert {verdict(more) for more in earlier} <= {"inconclusive"}
+    expected = "present" if gap.value > tolerance else "absent"
+    assert {verdict(needed * times) for times in (1, 2, 3, 10, 100)} == {expected}
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 30), st.integers(1, 30), st.integers(0, 15))
+def test_a_gap_farther_from_the_tolerance_needs_fewer_examples(lower, excess, more):
+    """Of two upper errors with the same spread; a proportion's own spread grows with it."""
+
+    def gap(value: float):
+        return between(ErrorEstimate(value, 100, 0.05, False), share(lower, 100), 0.0, 0.95)
+
+    near, far = (gap((lower + extra) / 100) for extra in (excess, excess + more))
+    if far.verdict == "inconclusive":
+        assert far.examples_needed <= near.examples_needed
+    else:
+        assert far.verdict == "present"
+
+
+def test_to_be_surer_takes_more_examples():
+    needed = [between(share(30, 500), share(20, 500), 0.0, c).examples_needed for c in (0.9, 0.99)]
+    assert needed[0] < needed[1]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from keras_ext.diagnosis import ErrorEstimate, difference_interval
-from keras_ext.diagnosis.intervals import newcombe, normal, wilson, z_score
+from keras_ext.diagnosis.intervals import MOST_EXAMPLES, least, newcombe, normal, wilson, z_score
 from keras_ext.errors import ConfigError
 
 COUNTS = st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -122,3 +122,14 @@ def test_a_difference_with_a_mean_is_normal():
 def test_confidence_is_a_fraction(confidence):
     with pytest.raises(ConfigError, match=f"confidence={confidence}"):
         z_score(confidence)
+
+
+@given(st.integers(1, 10**6))
+def test_least_finds_the_first_that_holds(first):
+    asked = []
+    assert least(lambda n: asked.append(n) or n >= first) == first
+    assert len(asked) < 50
+
+
+def test_least_gives_up():
+    assert least(lambda n: n > MOST_EXAMPLES * 2) is None
