@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 from collections.abc import Iterator
@@ -52,6 +53,17 @@ def atomic_write(path: str | os.PathLike[str], content: str | bytes) -> Path:
     with replacing(path) as temporary:
         temporary.write_bytes(data)
     return Path(path)
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Remove the temporary files for ``path`` of a process that was killed while it wrote.
+
+    Not while another process may be writing it. What can't be removed stays.
+    """
+    target = Path(path)
+    stem, suffix = glob.escape(target.stem), glob.escape(target.suffix)
+    for leftover in target.parent.glob(f".{stem}.*.tmp{suffix}"):
+        _remove(leftover)
 
 
 def _flush(path: Path) -> None:

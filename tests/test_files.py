@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from keras_ext.errors import OutputError
-from keras_ext.files import atomic_write, replacing
+from keras_ext.files import atomic_write, remove_leftovers, replacing
 
 DISK_FULL = """
 import resource, signal, sys
@@ -114,3 +114,17 @@ def test_what_can_not_be_written_is_not_removed(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"report\.html"):
         atomic_write(tmp_path / "report.html", "page")
     assert names(tmp_path) == ["report.html"]
+
+
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
+    path = atomic_write(tmp_path / "a[1].state", "whole")
+    other = tmp_path / "b.state"
+    blocks = [replacing(target) for target in (path, other)]
+    # A process that is killed does not come to the end of the block.
+    temporaries = [block.__enter__() for block in blocks]
+    for temporary in temporaries:
+        temporary.write_text("half")
+    remove_leftovers(path)
+    assert names(tmp_path) == sorted(["a[1].state", temporaries[1].name])
+    assert path.read_text() == "whole"
+    remove_leftovers(tmp_path / "missing" / "c.state")

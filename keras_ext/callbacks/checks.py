@@ -28,10 +28,26 @@ def not_negative(name: str, value: Any) -> float:
     return float(value)
 
 
+def positive(name: str, value: Any) -> float:
+    """The value as a float, if it is finite and above 0; else ConfigError."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not isfinite(value) or value <= 0:
+        raise ConfigError(f"{name} must be finite and above 0, got {name}={value!r}")
+    return float(value)
+
+
 def of_type(name: str, value: T, kind: Any, wanted: str) -> T:
     """The value, if it is an instance of ``kind``; else ConfigError."""
     if not isinstance(value, kind):
         raise ConfigError(f"{name} must be {wanted}, got {name}={value!r}")
+    return value
+
+
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """The value, if it is one of the names; else ConfigError."""
+    if not isinstance(value, str) or value not in choices:
+        names = ", ".join(repr(choice) for choice in choices)
+        raise ConfigError(f"{name} must be one of {names}, got {name}={value!r}")
     return value
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_ext.callbacks import outputs, random_state
+from keras_ext.callbacks.outputs import ONLY, Output
 from keras_ext.errors import ConfigError
 
 INFINITE = -1  # what a tf.data.Dataset answers for its cardinality
@@ -33,7 +35,10 @@ class Examples:
         """At most ``count`` examples, stratified by label; all of them without a copy."""
         if count >= len(self):
             return self
-        rows = stratified_rows(self.y, count, seed)
+        return self.rows(stratified_rows(self.y, count, seed))
+
+    def rows(self, rows: Any) -> Examples:
+        """Some of the examples, by number or as a slice."""
         return Examples(keras.tree.map_structure(lambda leaf: leaf[rows], self.x), self.y[rows])
 
 
@@ -44,15 +49,13 @@ def check(data: Any, name: str) -> Any:
     return data
 
 
-def read(data: Any, name: str, limit: int | None = None) -> Examples:
-    """Labelled examples from ``(x, y)``, ``(x, y, sample_weight)`` or a finite data set of batches.
+def read(data: Any, name: str, output: Output = ONLY) -> Examples:
+    """All labelled examples of ``(x, y)``, ``(x, y, sample_weight)`` or a data set of batches.
 
     Args:
-        data: a tuple of arrays, or anything that yields such tuples a batch at a time and can be
-            read more than once (tf.data.Dataset, PyDataset, torch's DataLoader, a list).
-            Sample weights are left out.
+        data: a tuple of arrays, which aren't copied, or what ``batches`` takes.
         name: of the argument, for messages.
-        limit: read no more than this many examples of a data set; arrays are taken whole.
+        output: whose labels to take from a mapping or list of labels.
 
     Raises:
         ConfigError: for data without labels, without an end or without examples, or a generator
@@ -61,14 +64,41 @@ def read(data: Any, name: str, limit: int | None = None) -> Examples:
     >>> len(read((np.zeros((5, 2)), np.ones(5)), "train"))
     5
     """
-    if isinstance(data, tuple):
-        examples = _labelled(data, name)
-    else:
-        parts = [_labelled(batch, name) for batch in _first(_batches(data, name), name, limit)]
-        examples = _joined(parts, name)
-    if not len(examples):
-        raise ConfigError(f"{name} must have at least one example, got none")
-    return examples
+    if not isinstance(data, tuple):
+        return joined(list(batches(data, name, output)), name)
+    return _not_empty(_labelled(data, name, output), name)
+
+
+def batches(data: Any, name: str, output: Output = ONLY) -> Iterator[Examples]:
+    """Labelled examples, a batch at a time; the global random state is left as it is.
+
+    Args:
+        data: whatever yields ``(x, y)`` or ``(x, y, sample_weight)``, has an end and can be read
+            more than once: a tf.data.Dataset, PyDataset, torch's DataLoader, a list. Sample weights
+            are left out.
+        name, output: as for ``read``.
+
+    Raises:
+        ConfigError: as for ``read``.
+    """
+    state = random_state.capture()
+    try:
+        for batch in _iterator(data, name):
+            yield _labelled(batch, name, output)
+    finally:
+        random_state.restore(state)
+
+
+def joined(parts: list[Examples], name: str = "data") -> Examples:
+    """One after the other, copied.
+
+    Raises:
+        ConfigError: for no examples at all.
+    """
+    if not parts:
+        raise ConfigError(f"{name} must have at least one example, got an empty data set")
+    x = keras.tree.map_structure(lambda *leaf: np.concatenate(leaf), *[part.x for part in parts])
+    return _not_empty(Examples(x, np.concatenate([part.y for part in parts])), name)
 
 
 def stratified_rows(y: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -82,27 +112,28 @@ def stratified_rows(y: np.ndarray, count: int, seed: int) -> np.ndarray:
     2
     """
     rng = np.random.default_rng(seed)
-    order = np.lexsort((rng.random(len(y)), _strata(y)))
+    values = strata(y)
+    order = np.lexsort((rng.random(len(y)), np.zeros(len(y)) if values is None else values))
     places = (np.arange(count) + rng.random()) * (len(y) / count)
     return np.sort(order[np.minimum(places.astype(int), len(y) - 1)])
 
 
-def _strata(y: np.ndarray) -> np.ndarray:
-    """One number for each example to sort by; equal ones where labels have no natural order."""
+def strata(y: np.ndarray) -> np.ndarray | None:
+    """One number for each example to sort by, or None where labels have no natural order."""
     flat = y.reshape(len(y), -1)
     if flat.shape[1] == 1:
         return flat[:, 0]
     one_hot = np.all((flat == 0) | (flat == 1)) and np.all(flat.sum(axis=1) == 1)
-    return flat.argmax(axis=1) if one_hot else np.zeros(len(y))
+    return flat.argmax(axis=1) if one_hot else None
 
 
-def _labelled(batch: Any, name: str) -> Examples:
+def _labelled(batch: Any, name: str, output: Output) -> Examples:
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
         what = f"{len(batch)} parts" if isinstance(batch, (tuple, list)) else type(batch).__name__
         raise ConfigError(f"{name} must be labelled, (x, y) or batches of (x, y), got {what}")
     if batch[1] is None:
         raise ConfigError(f"{name} must be labelled, (x, y) or batches of (x, y), got y=None")
-    x, y = keras.tree.map_structure(_array, batch[0]), _array(batch[1])
+    x, y = keras.tree.map_structure(_array, batch[0]), _array(outputs.labels(batch[1], output))
     for leaf in (*keras.tree.flatten(x), y):
         if not y.ndim or leaf.shape[:1] != y.shape[:1]:
             raise ConfigError(
@@ -112,11 +143,17 @@ def _labelled(batch: Any, name: str) -> Examples:
     return Examples(x, y)
 
 
+def _not_empty(examples: Examples, name: str) -> Examples:
+    if not len(examples):
+        raise ConfigError(f"{name} must have at least one example, got none")
+    return examples
+
+
 def _array(leaf: Any) -> np.ndarray:
     return np.asarray(keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else leaf)
 
 
-def _batches(data: Any, name: str) -> Iterator[Any]:
+def _iterator(data: Any, name: str) -> Iterator[Any]:
     if isinstance(data, keras.utils.PyDataset):
         if data.num_batches is None:
             raise ConfigError(f"{name} must be a finite data set, got a {type(data).__name__}")
@@ -124,26 +161,10 @@ def _batches(data: Any, name: str) -> Iterator[Any]:
     cardinality = getattr(data, "cardinality", None)
     if callable(cardinality) and int(cardinality()) == INFINITE:
         raise ConfigError(f"{name} must be a finite data set, got one that repeats for ever")
-    batches = iter(data)
-    if batches is data:
+    iterator = iter(data)
+    if iterator is data:
         raise ConfigError(
             f"{name} must be readable more than once, got a one-shot {type(data).__name__}:"
             " give arrays (x, y) or a data set"
         )
-    return batches
-
-
-def _first(batches: Iterable[Any], name: str, limit: int | None) -> Iterator[Any]:
-    count = 0
-    for batch in batches:
-        if limit is not None and count >= limit:
-            return
-        count += len(_labelled(batch, name))
-        yield batch
-
-
-def _joined(parts: list[Examples], name: str) -> Examples:
-    if not parts:
-        raise ConfigError(f"{name} must have at least one example, got an empty data set")
-    x = keras.tree.map_structure(lambda *leaf: np.concatenate(leaf), *[part.x for part in parts])
-    return Examples(x, np.concatenate([part.y for part in parts]))
+    return iterator

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ext.errors import ConfigError
+from keras_ext.callbacks.outputs import ONLY, Output
 
 # Losses whose error is right or wrong; of all others the squared error is taken.
 _CLASSIFICATION: dict[str, tuple[Any, ...]] = {
@@ -32,20 +32,22 @@ _CLASSIFICATION: dict[str, tuple[Any, ...]] = {
 }
 
 
-def compiled_loss(model: Any) -> Any:
+def compiled_loss(model: Any, output: Output = ONLY) -> Any:
     """The loss of a compiled model as a function or ``keras.losses.Loss``, None without one.
 
+    Args:
+        model: compiled, with one loss for all outputs, or one for each in a mapping or list.
+        output: whose loss it is.
+
     Raises:
-        ConfigError: for a model with several losses.
+        ConfigError: for several losses, when none of them is the output's.
     """
     loss = getattr(model, "loss", None)
+    several = isinstance(loss, (list, tuple))
     if isinstance(loss, dict) and "class_name" not in loss:
-        loss = list(loss.values())
-    if isinstance(loss, (list, tuple)):
-        if len(loss) != 1:
-            raise ConfigError(f"model must have one output and one loss, got {len(loss)} losses")
-        loss = loss[0]
-    return keras.losses.get(loss)
+        several = output.name not in output.names or output.name in loss
+        loss = loss if several else None  # Of an output that is left out there is none.
+    return keras.losses.get(output.of(loss, "loss") if several else loss)
 
 
 def kind(loss: Any) -> str:
@@ -80,13 +82,30 @@ def mean_cost(loss: Any, y_true: np.ndarray, y_pred: np.ndarray) -> float:
     >>> mean_cost("mse", np.array([1.0, 2.0]), np.array([[1.0], [4.0]]))
     2.0
     """
+    return finite_mean(costs(loss, y_true, y_pred))
+
+
+def finite_mean(values: np.ndarray) -> float:
+    """The mean; infinite where it isn't finite."""
+    mean = float(np.mean(values, dtype="float64"))
+    return mean if isfinite(mean) else inf
+
+
+def costs(loss: Any, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    """The loss before its mean is taken: of shape (examples, ...) for most losses, else a scalar.
+
+    Args:
+        loss, y_true, y_pred: as for ``mean_cost``.
+
+    >>> costs("mse", np.array([1.0, 2.0]), np.array([[1.0], [4.0]])).tolist()
+    [0.0, 4.0]
+    """
     loss = keras.losses.get(loss)
     dtype = getattr(loss, "dtype", keras.config.floatx())
     y_true, y_pred = aligned(y_true, y_pred)
     tensors = [keras.ops.convert_to_tensor(array, dtype=dtype) for array in (y_true, y_pred)]
     each = loss.call(*tensors) if isinstance(loss, keras.losses.Loss) else loss(*tensors)
-    cost = float(np.mean(keras.ops.convert_to_numpy(each), dtype="float64"))
-    return cost if isfinite(cost) else inf
+    return np.asarray(keras.ops.convert_to_numpy(each))
 
 
 def aligned(y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from keras_ext.callbacks import losses
+from keras_ext.callbacks import losses, metrics, outputs
 from keras_ext.callbacks.checks import whole_number
 from keras_ext.callbacks.examples import Examples, read
+from keras_ext.callbacks.outputs import ONLY, Output
 from keras_ext.diagnosis import ErrorEstimate
 from keras_ext.errors import ConfigError, DivergedError
 
@@ -19,11 +21,33 @@ BATCH_SIZE = 512
 ErrorFunction = Callable[[np.ndarray, np.ndarray], Any]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, one example at a time.
+
+    Args:
+        errors: float64 array of shape (examples,).
+        costs: likewise, of the compiled loss without regularization; None for a model without a
+            loss, and for a loss that gives no number for each example.
+        cost: their mean, infinite where it isn't finite; None without a loss.
+    """
+
+    errors: np.ndarray
+    costs: np.ndarray | None
+    cost: float | None
+
+    @property
+    def estimate(self) -> ErrorEstimate:
+        """The mean error, and how far it may be from the truth."""
+        return ErrorEstimate.from_values(self.errors)
+
+
 def measure(
     model: Any,
     data: Any,
     *,
     error: str | ErrorFunction = "auto",
+    output: str | int | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> tuple[ErrorEstimate, float | None]:
     """Error and un-regularized cost of a built model with the weights it has now.
@@ -37,6 +61,7 @@ def measure(
         error: "auto" takes 0/1 errors for cross-entropies (multi-label: all labels must be right)
             and squared errors for every other loss. A function gets labels and predictions as
             arrays of shape (examples, ...) and gives one number for each example.
+        output: name or place (from 0) of the one that counts, of a model with several.
         batch_size: examples a call of the model; every call has the same shape.
 
     Returns:
@@ -46,11 +71,25 @@ def measure(
         ConfigError: for data, or an error, that can't be used.
         DivergedError: when a prediction isn't finite.
     """
+    measured = measure_each(model, data, error=error, output=output, batch_size=batch_size)
+    return measured.estimate, measured.cost
+
+
+def measure_each(
+    model: Any,
+    data: Any,
+    *,
+    error: str | ErrorFunction = "auto",
+    output: str | int | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> Measured:
+    """As ``measure``, with the error and the cost of each example, in the order of the data."""
     whole_number("batch_size", batch_size, 1)
-    loss = losses.compiled_loss(model)
+    chosen = Output.of_model(model, outputs.check(output))
+    loss = losses.compiled_loss(model, chosen)
     check_error(error, loss)
-    examples = data if isinstance(data, Examples) else read(data, "data")
-    predicted = predictions(model, examples.x, batch_size)
+    examples = data if isinstance(data, Examples) else read(data, "data", chosen)
+    predicted = predictions(model, examples.x, batch_size, chosen)
     bad = int((~np.isfinite(predicted.reshape(len(predicted), -1))).any(axis=1).sum())
     if bad:
         raise DivergedError(
@@ -58,17 +97,29 @@ def measure(
             " diverged, try a lower learning rate first"
         )
     values = per_example_errors(examples.y, predicted, loss=loss, error=error)
-    cost = None if loss is None else losses.mean_cost(loss, examples.y, predicted)
-    return ErrorEstimate.from_values(values), cost
+    if loss is None:
+        return Measured(values, None, None)
+    costs = losses.costs(loss, examples.y, predicted)
+    cost = losses.finite_mean(costs)
+    if costs.shape[:1] != values.shape:
+        return Measured(values, None, cost)
+    costs = costs.reshape(len(values), -1).mean(axis=1, dtype="float64")
+    return Measured(values, np.asarray(costs), cost)
 
 
 def check_error(error: str | ErrorFunction, loss: Any) -> None:
     """Refuse an error that can't be used with the loss.
 
     Raises:
-        ConfigError: for a name other than "auto", or "auto" without a loss.
+        ConfigError: for a name other than "auto", a metric that is no error of an example, or
+            "auto" without a loss.
     """
-    if error != "auto" and not callable(error):
+    advice = metrics.instead(error)
+    if advice is not None:
+        raise ConfigError(
+            f"error must give one number for each example, got error={error!r}: {advice}"
+        )
+    if not (callable(error) or (isinstance(error, str) and error == "auto")):
         raise ConfigError(
             'error must be "auto" or a function (y_true, y_pred) that gives one number for each'
             f" example, got error={error!r}"
@@ -112,16 +163,19 @@ def per_example_errors(
         values = keras.ops.convert_to_numpy(values) if keras.ops.is_tensor(values) else values
         values = np.asarray(values, dtype="float64")
         if values.shape != (len(y_true),):
+            hint = "; a loss needs reduction=None" if isinstance(error, keras.losses.Loss) else ""
             raise ConfigError(
                 f"error must give one number for each of {len(y_true)} examples, got shape"
-                f" {values.shape}"
+                f" {values.shape}{hint}"
             )
         return values
     values = _automatic(y_true, y_pred, loss)
     return np.asarray(values.reshape(len(values), -1).mean(axis=1, dtype="float64"))
 
 
-def predictions(model: Any, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
+def predictions(
+    model: Any, x: Any, batch_size: int = BATCH_SIZE, output: Output = ONLY
+) -> np.ndarray:
     """What the model predicts for each example, as an array of shape (examples, ...).
 
     The last batch is filled up with the first examples, so that all calls have one shape and
@@ -132,16 +186,20 @@ def predictions(model: Any, x: Any, batch_size: int = BATCH_SIZE) -> np.ndarray:
     size = min(batch_size, count)
     parts = []
     for start in range(0, count, size):
-        rows = np.arange(start, start + size) % count
+        rows: Any = slice(start, start + size)
+        if start + size > count:
+            rows = np.arange(start, start + size) % count
         batch = keras.tree.map_structure(lambda leaf, rows=rows: leaf[rows], x)
-        parts.append(_single(model.predict_on_batch(batch))[: count - start])
+        parts.append(_single(model.predict_on_batch(batch), output)[: count - start])
     return np.concatenate(parts)
 
 
-def _single(output: Any) -> np.ndarray:
-    leaves = keras.tree.flatten(output)
+def _single(predicted: Any, output: Output) -> np.ndarray:
+    leaves = keras.tree.flatten(output.of(predicted, "prediction"))
     if len(leaves) != 1:
-        raise ConfigError(f"model must have one output, got {len(leaves)}")
+        raise ConfigError(
+            f"output must be one array, got output={output.wanted!r}, which has {len(leaves)}"
+        )
     values = np.asarray(leaves[0])
     return values if values.dtype == "float64" else values.astype("float32", copy=False)
 
@@ -150,7 +208,8 @@ def _automatic(y_true: np.ndarray, y_pred: np.ndarray, loss: Any) -> np.ndarray:
     kind = losses.kind(loss)
     if kind == "sparse":
         chosen = y_pred.argmax(axis=-1)
-        y_true = y_true[..., 0] if y_true.ndim == y_pred.ndim else y_true
+        if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
+            y_true = y_true[..., 0]
         _same_shape(y_true, chosen, loss)
         return np.asarray(chosen != y_true)
     y_true, y_pred = losses.aligned(y_true, y_pred)

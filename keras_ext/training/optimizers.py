@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras.optimizers import schedules
 
+from keras_ext.callbacks import time_based_schedule
 from keras_ext.records import TrainConfig
 
 WARMUP_SHARE = 0.25
@@ -32,7 +33,7 @@ def schedule(config: TrainConfig, steps_per_epoch: int) -> float | schedules.Lea
     if config.schedule == "constant":
         return rate
     if config.schedule == "time_based":
-        return schedules.InverseTimeDecay(rate, steps_per_epoch, config.decay_rate, staircase=True)
+        return time_based_schedule(config.decay_rate, rate, steps_per_epoch=steps_per_epoch)
     if config.schedule == "cosine":
         return schedules.CosineDecay(rate, steps)
     warmup = max(1, round(WARMUP_SHARE * steps))

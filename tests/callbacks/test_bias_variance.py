@@ -24,13 +24,15 @@ KEYS = {
 BAD = {
     "train": None,
     "validation": 5,
+    "train_validation": 5,
     "error": "auc",
+    "output": -1,
     "optimal_error": -0.1,
     "tolerance": float("nan"),
-    "every": 0,
+    "precision": 0.0,
     "max_examples": 1.5,
+    "every": 0,
     "batch_size": 0,
-    "seed": -1,
     "knobs": ["dropout"],
 }
 
@@ -216,7 +218,7 @@ def test_samples_are_fixed_stratified_and_no_larger_than_asked_for():
     small = BiasVariance(train, validation, max_examples=100)
     fit(build(), small, epochs=1)
     assert (small.train_estimate.count, small.validation_estimate.count) == (100, 100)
-    share = np.bincount(small._samples["train"].y) / 100
+    share = np.bincount(small._samples.chosen["train"].y) / 100
     np.testing.assert_allclose(share, np.bincount(train[1]) / 9000, atol=0.011)
 
 

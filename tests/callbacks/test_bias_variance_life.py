@@ -136,11 +136,11 @@ def test_an_interrupted_fit_can_be_measured():
 def test_a_copy_shares_the_data():
     watch = example()
     twin = copy.deepcopy(watch)
-    assert twin._data["train"][0] is TRAIN[0]
-    assert twin._data is not watch._data
+    assert twin._samples.data["train"][0] is TRAIN[0]
+    assert twin._samples.data is not watch._samples.data
     fit(build(), watch, epochs=1)
     late = copy.deepcopy(watch)
-    assert late._samples["train"].x is TRAIN[0]
+    assert late._samples.chosen["train"].x is TRAIN[0]
     assert late.history == watch.history
     assert late.history is not watch.history
 

@@ -67,20 +67,6 @@ def test_a_data_set_of_tensorflow_is_read():
         read(tf.data.Dataset.from_tensor_slices(X).batch(4), "train")
 
 
-def test_no_more_than_the_limit_is_read():
-    class Counted(list):
-        given = 0
-
-        def __iter__(self):
-            for batch in super().__iter__():
-                self.given += 1
-                yield batch
-
-    data = Counted([(X, Y)] * 5)
-    assert len(read(data, "train", limit=20)) == 20
-    assert data.given <= 3
-
-
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -145,6 +145,9 @@ def test_labels_that_do_not_fit_the_predictions():
 
     with pytest.raises(ConfigError, match=r"own_loss.*shape \(4,\).*shape \(4, 3\)"):
         per_example_errors(np.zeros(4), np.ones((4, 3)), loss=own_loss)
+    sparse = "sparse_categorical_crossentropy"
+    with pytest.raises(ConfigError, match=r"labels of shape \(4, 3\)"):
+        per_example_errors(np.eye(4)[:, :3], np.ones((4, 3)), loss=sparse)
 
 
 def test_a_model_without_a_loss_has_an_error_but_no_cost():
@@ -162,7 +165,7 @@ def test_several_outputs_are_refused():
     outputs = [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)]
     model = keras.Model(inputs, outputs)
     model.compile(loss="mse")
-    with pytest.raises(ConfigError, match="one output, got 2"):
+    with pytest.raises(ConfigError, match="output must name one of the 2 outputs"):
         measure(model, (np.ones((5, 4)), np.zeros(5)))
 
 

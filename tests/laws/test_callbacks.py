@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import random
 import re
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,12 @@ import numpy as np
 import pytest
 
 from keras_ext import callbacks
+from keras_ext.regularization import Dropout
 
-OBSERVERS = {"BiasVariance", "Progress"}
+OBSERVERS = {"BiasVariance", "LayerHealth", "Progress", "TrainingState"}
+
+# Those that judge what others write into ``logs``, and can go on without it.
+READERS = {"RegularizationActivation"}
 
 CALLBACK_TESTS = Path(__file__).parent.parent / "callbacks"
 
@@ -55,10 +60,10 @@ def classifier(**compiled) -> keras.Model:
     model = keras.Sequential(
         [
             keras.Input((4,)),
-            keras.layers.Dense(8, activation="relu"),
+            keras.layers.Dense(8, activation="relu", name="hidden"),
             keras.layers.BatchNormalization(),
-            keras.layers.Dropout(0.3),
-            keras.layers.Dense(3),
+            Dropout(0.3),
+            keras.layers.Dense(3, name="out"),
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -95,12 +100,20 @@ class Run:
 
 def run(*parts: keras.callbacks.Callback, **compiled) -> Run:
     """Train the same classifier in the same way, whatever callbacks there are."""
-    model, recorder = classifier(**compiled), Recorder()
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(64, 4)).astype("float32"), rng.integers(0, 3, size=64)
-    options = {"epochs": 4, "batch_size": 16, "verbose": 0, "validation_data": (x[:32], y[:32])}
-    model.fit(x, y, callbacks=[*parts, recorder], **options)
+    return fitted(classifier(**compiled), *parts)
+
+
+def fitted(model: keras.Model, *parts: keras.callbacks.Callback, **options) -> Run:
+    recorder, (x, y) = Recorder(), data()
+    options = {"epochs": 4, "batch_size": 16, "validation_data": (x[:32], y[:32]), **options}
+    model.fit(x, y, verbose=0, callbacks=[*parts, recorder], **options)
     return Run(recorder.rows, state(model), model.stop_training)
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    """Examples without anything to learn in them."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(64, 4)).astype("float32"), rng.integers(0, 3, size=64)
 
 
 def state(model: keras.Model) -> list[np.ndarray]:
@@ -230,3 +243,120 @@ def test_batch_hooks_do_not_make_training_wait(name):
     hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
     if any(getattr(kind, hook) is not getattr(keras.callbacks.Callback, hook) for hook in hooks):
         assert kind.async_safe
+
+
+class Hide(keras.callbacks.Callback):
+    """Leaves nothing in ``logs`` that anyone knows."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.clear()
+        logs["own_key"] = 1.0
+
+
+def test_a_missing_key_warns_once_and_lists_those_present(name):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rows = run(Hide(), MODULES[name].example()).rows
+    assert len(rows) == 4
+    said = [str(item.message) for item in caught if name in str(item.message)]
+    assert len(said) == (name in READERS)
+    assert all("own_key" in message for message in said)
+
+
+class Killed(Exception):
+    """The end of a process."""
+
+
+class Keep(keras.callbacks.Callback):
+    """Keeps the state of a callback after two epochs, when the process ends."""
+
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            self.state = copy.deepcopy(self.part.get_state())
+            raise Killed
+
+
+class Take(keras.callbacks.Callback):
+    """Gives it to another one."""
+
+    def __init__(self, part, kept):
+        super().__init__()
+        self.part, self.kept = part, kept
+
+    def on_train_begin(self, logs=None):
+        self.part.set_state(self.kept)
+
+
+def test_a_resumed_fit_equals_one_that_was_not_interrupted(name):
+    whole, first, second = (MODULES[name].example() for _ in range(3))
+    if not hasattr(whole, "get_state"):
+        pytest.skip("it has no state to keep")
+    expected = fitted(classifier(), whole, shuffle=False)
+    model, keep = classifier(), Keep(first)
+    with pytest.raises(Killed):
+        fitted(model, first, keep, shuffle=False)
+    # What a file can hold: plain values and arrays.
+    assert plain(keep.state)
+    resumed = fitted(model, second, Take(second, keep.state), shuffle=False, initial_epoch=2)
+    assert resumed.rows == expected.rows[2:]
+    replace(resumed, rows=expected.rows).assert_equal(expected)
+    assert public(second) == public(whole)
+
+
+class Kill(keras.callbacks.Callback):
+    """Ends the process in the third epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise Killed
+
+
+def test_training_state_keeps_it(name, tmp_path):
+    """Along with all else, in files; what draws random numbers draws the same ones afterwards."""
+    whole, first, second = (MODULES[name].example() for _ in range(3))
+    if isinstance(whole, callbacks.TrainingState):
+        pytest.skip("one is enough")
+    expected = fitted(classifier(), whole)
+    with pytest.raises(Killed):
+        fitted(classifier(), first, callbacks.TrainingState(tmp_path, [first]), Kill())
+    model = classifier()
+    resumed = fitted(model, second, callbacks.TrainingState(tmp_path, [second]))
+    assert model.history.epoch == [0, 1, 2, 3]
+    assert model.history.history == {
+        key: [row[key] for row in expected.rows] for key in expected.rows[0]
+    }
+    replace(resumed, rows=expected.rows).assert_equal(expected)
+
+
+def plain(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, (str, int)) and plain(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(plain(item) for item in value)
+    return type(value) in (type(None), bool, int, float, str, np.ndarray)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner")
+def test_it_runs_inside_a_search(name, tmp_path):
+    tuner = pytest.importorskip("keras_tuner")
+
+    def build(hp):
+        model = classifier()
+        model.optimizer.learning_rate = hp.Choice("learning_rate", [0.1, 0.01])
+        return model
+
+    part, (x, y) = MODULES[name].example(), data()
+    configuration = public(part)
+    objective = tuner.Objective("val_loss", "min")
+    search = tuner.RandomSearch(build, objective, max_trials=2, directory=tmp_path, seed=1)
+    options = {"epochs": 2, "batch_size": 16, "validation_data": (x[:32], y[:32])}
+    search.search(x, y, verbose=0, callbacks=[part], **options)
+    trials = search.oracle.get_best_trials(2)
+    assert [trial.status for trial in trials] == ["COMPLETED"] * 2
+    assert public(part) == configuration

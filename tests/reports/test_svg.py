@@ -102,4 +102,5 @@ def test_pyplot_is_never_imported() -> None:
 )
 def test_nothing_to_draw_is_no_error(draw: Callable[[], Any]) -> None:
     drawn = inline_svg(draw(), name="empty", title="empty")
-    assert drawn.startswith("<svg") and "empty" in drawn
+    assert drawn.startswith("<svg")
+    assert "empty" in drawn

@@ -7,8 +7,16 @@ colours. Values that are not finite are left out. matplotlib is imported when a 
 
 from keras_ext.reports.figures.confusion import confusion
 from keras_ext.reports.figures.iteration_costs import iteration_costs
+from keras_ext.reports.figures.layer_signals import layer_signals
 from keras_ext.reports.figures.learning_curves import learning_curves
 from keras_ext.reports.figures.palette import Palette
 from keras_ext.reports.figures.round_bars import round_bars
 
-__all__ = ["Palette", "confusion", "iteration_costs", "learning_curves", "round_bars"]
+__all__ = [
+    "Palette",
+    "confusion",
+    "iteration_costs",
+    "layer_signals",
+    "learning_curves",
+    "round_bars",
+]
