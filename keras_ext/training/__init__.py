@@ -2,8 +2,17 @@
 
 from keras_ext.training.checks import preflight
 from keras_ext.training.improve import improve
+from keras_ext.training.learning_curve import LearningCurve, learning_curve
 from keras_ext.training.run import run
 from keras_ext.training.test_set import open_test
 from keras_ext.training.turn import turn
 
-__all__ = ["improve", "open_test", "preflight", "run", "turn"]
+__all__ = [
+    "LearningCurve",
+    "improve",
+    "learning_curve",
+    "open_test",
+    "preflight",
+    "run",
+    "turn",
+]

@@ -11,6 +11,7 @@ import keras
 
 from keras_ext import models
 from keras_ext.diagnosis import Diagnosis, Remedy, difference_interval, remedies
+from keras_ext.diagnosis.remedy import in_order
 from keras_ext.errors import DivergedError
 from keras_ext.records import Check, Round, RunResult, Splits, TrainConfig
 from keras_ext.training.checks import check_cost_falls
@@ -43,8 +44,8 @@ def improve(
         config: where to start; its epochs are those of every round.
         splits: training and validation examples.
         max_rounds: how many knobs are turned at the most, 0 for the first run alone.
-        final_epochs: train this long as soon as the diagnosis asks for longer training, and at the
-            latest after the last round; None for one notch at a time and no last round.
+        final_epochs: train this long as soon as bias is what to treat, and at the latest after the
+            last round; None for one notch at a time and no last round.
         build: makes the uncompiled model, see ``models.build``.
         callbacks: further ones for every round.
         directory: gets ``model.keras``, the best so far at any time, and TensorBoard's events.
@@ -68,9 +69,10 @@ def improve(
         if search.interrupted or remedy is None:
             break
         longer = final_training(search.best.config, final_epochs)
-        search.turn(
-            longer if longer and remedy.knob == "epochs" else remedy, why(search.best.diagnosis)
-        )
+        short = longer and present_or_larger(search.best.diagnosis)[0] == "bias"
+        if longer and short and (longer.knob, longer.after) not in search.tried:
+            remedy = longer
+        search.turn(remedy, why(search.best.diagnosis))
     longer = final_training(search.best.config, final_epochs)
     if longer and not search.interrupted:
         search.turn(longer, "the rounds were short: train what they found to the end")
@@ -102,17 +104,18 @@ def next_remedy(best: Round, tried: set[tuple[str, object]]) -> Remedy | None:
     if diagnosis.dominant == "none":
         return None
     problems = present_or_larger(diagnosis)
-    for remedy in remedies(problems, knob_values(best.config)):
+    costs = [row["train_cost"] for row in best.history if "train_cost" in row]
+    for remedy in remedies(problems, knob_values(best.config), costs=costs):
         if remedy.knob in KNOBS and (remedy.knob, remedy.after) not in tried:
             return remedy
     return None
 
 
 def present_or_larger(diagnosis: Diagnosis) -> list[str]:
-    """The gaps that are present, the largest first; where none is for sure, the larger one."""
+    """The gaps that are present, in the order of their remedies; else the larger one."""
     gaps = {"bias": diagnosis.avoidable_bias, "variance": diagnosis.variance}
     order = sorted(gaps, key=lambda name: -gaps[name].value)
-    return [name for name in order if gaps[name].verdict == "present"] or order[:1]
+    return in_order([name for name in order if gaps[name].verdict == "present"]) or order[:1]
 
 
 def why(diagnosis: Diagnosis) -> str:

@@ -38,12 +38,12 @@ CONFIG = TrainConfig(tolerance=0.005, augmentation=Augmentation(rotation=10, mag
     ("train", "validation", "knob"),
     [
         (0.0, 0.05, "magnitude"),
-        (0.2, 0.2, "epochs"),
-        (0.02, 0.1, "magnitude"),
-        (0.1, 0.12, "epochs"),
+        (0.2, 0.2, "units"),
+        (0.02, 0.1, "units"),
+        (0.1, 0.12, "units"),
     ],
 )
-def test_the_larger_gap_names_the_knob(train: float, validation: float, knob: str) -> None:
+def test_bias_is_treated_before_variance(train: float, validation: float, knob: str) -> None:
     remedy = next_remedy(made(CONFIG, train, validation), set())
     assert remedy is not None
     assert remedy.knob == knob
@@ -51,6 +51,14 @@ def test_the_larger_gap_names_the_knob(train: float, validation: float, knob: st
 
 def test_nothing_is_turned_when_nothing_hurts() -> None:
     assert next_remedy(made(CONFIG, 0.0, 0.0), set()) is None
+
+
+def test_a_cost_that_rises_asks_for_a_smaller_learning_rate() -> None:
+    costs = (1.0, 0.5, 0.6)
+    best = replace(made(CONFIG, 0.2, 0.2), history=tuple({"train_cost": cost} for cost in costs))
+    remedy = next_remedy(best, set())
+    assert remedy is not None
+    assert (remedy.knob, remedy.after) == ("learning_rate", pytest.approx(0.001 / 3, rel=1e-5))
 
 
 def test_inconclusive_takes_the_larger_gap() -> None:
