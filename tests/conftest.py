@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 # Programs, not tests: `make benchmark` runs them.
-collect_ignore = ["benchmarks"]
+collect_ignore = ["benchmarks", "experiments"]
 
 # Without a clock, and with the same examples every time.
 settings.register_profile("no_clock", deadline=None, derandomize=True, max_examples=60)

@@ -154,7 +154,7 @@ def report(journal: Journal, wanted: set[Key]) -> str:
 
 
 def situation_table(journal: Journal, names: list[str]) -> list[str]:
-    head = f"{'situation':34} {'error':>6}  {'diagnosis':16} {'advice':20} {'after':>6}"
+    head = f"{'situation':34} {'error':>6}  {'diagnosis':23} {'advice':20} {'after':>6}"
     lines = [f"{head}  {'best turn':18} {'after':>6} {'regret':>7}"]
     for name in names:
         seeds = seeds_of(journal, name)
@@ -162,7 +162,7 @@ def situation_table(journal: Journal, names: list[str]) -> list[str]:
         advised = {said((first_remedy(journal, name, seed) or [None])[0]): None for seed in seeds}
         best = best_turn(journal, name)
         lines.append(
-            f"{name:34} {mean_error(journal, name, None):6.4f}  {' / '.join(found):16} "
+            f"{name:34} {mean_error(journal, name, None):6.4f}  {' / '.join(found):23} "
             f"{' / '.join(advised):20} {error_after(journal, name, first_remedy):6.4f}  "
             f"{said(best):18} {mean_error(journal, name, best):6.4f} "
             f"{regret(journal, name, first_remedy):7.4f}"
