@@ -49,7 +49,7 @@ _NOTHING_TO_KEEP = (
 
 
 def check_callbacks(callbacks: Any) -> Any:
-    """The callbacks, if they are a list of such and none of them is in the way; else ConfigError."""
+    """The callbacks, if they are a list of such and none is in the way; else ConfigError."""
     listed = isinstance(callbacks, (list, tuple))
     if not listed or not all(isinstance(c, keras.callbacks.Callback) for c in callbacks):
         raise ConfigError(f"callbacks must be a list of callbacks, got callbacks={callbacks!r}")

@@ -9,8 +9,9 @@ from typing import Any
 from keras_ext.diagnosis.notches import NOTCHES, notch
 
 # What hurts -> (knob, turn it up?, in words), the first thing to try first. A knob that isn't in
-# the table of notches is advice that no program can follow by itself. The order of the first ones
-# is measured: see docs/advice.md.
+# the table of notches is advice that no program can follow by itself. What comes first is
+# measured (docs/advice.md): over ten situations kept aside the first remedy costs 0.035 more error
+# than the best turn, the best constant advice ("more units") 0.040 and a random turn 0.071.
 REMEDIES: dict[str, tuple[tuple[str, bool, str], ...]] = {
     "bias": (
         ("units", True, "a bigger network: more units in each layer"),

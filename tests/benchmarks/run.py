@@ -18,7 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from keras_ext import data, training
 from keras_ext.training import open_test
 from recipes.mnist import PRESETS
+from tests.benchmarks.callbacks import BENCHMARKS as CALLBACKS
 from tests.benchmarks.keras_io_convnet import seconds_to_accuracy
+from tests.benchmarks.knobs import BENCHMARKS as KNOBS
 
 TARGET_ACCURACY = 0.99
 
@@ -53,7 +55,7 @@ def mnist_fast(repeats: int) -> dict[str, object]:
     }
 
 
-BENCHMARKS = {"mnist_fast_fit": mnist_fast}
+BENCHMARKS = {"mnist_fast_fit": mnist_fast, **CALLBACKS, **KNOBS}
 
 
 def main() -> None:

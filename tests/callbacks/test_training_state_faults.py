@@ -112,8 +112,9 @@ def contents(tmp_path_factory) -> list[bytes]:
 def damaged(folder: Path, contents: list[bytes], second: bytes) -> tuple[object, list[str]]:
     """What is found when the newest file (of an even number) has other bytes."""
     states = Generations(folder)
-    states.paths[1].write_bytes(contents[1])
-    states.paths[0].write_bytes(second)
+    for path, content in zip(states.paths, (second, contents[1]), strict=True):
+        path.unlink(missing_ok=True)  # To overwrite a file may wait for the disk.
+        path.write_bytes(content)
     return states.load()
 
 
