@@ -39,7 +39,8 @@ class Arrays:
         published: for each published split its first row and the row after its last.
 
     Raises:
-        DataError: when x and y differ in length, or a published split leaves the rows.
+        DataError: when x or y is no array, y is neither class numbers nor floats, x and y differ in
+            length, or a published split leaves the rows.
     """
 
     x: np.ndarray
@@ -49,9 +50,17 @@ class Arrays:
     published: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, part in (("x", self.x), ("y", self.y)):
+            if not (hasattr(part, "shape") and hasattr(part, "dtype")):
+                raise DataError(f"{self.name}: {name} must be an array, got {type(part).__name__}")
+        if self.y.dtype.kind not in "iuf" or (self.y.dtype.kind in "iu" and self.y.ndim != 1):
+            raise DataError(
+                f"{self.name}: y must have class numbers of shape (examples,), whole numbers from 0"
+                f" on, or floats for regression; got {self.y.dtype} of shape {self.y.shape}"
+            )
         if len(self.x) != len(self.y):
             raise DataError(f"{self.name}: x has {len(self.x)} examples but y has {len(self.y)}")
-        if not self.classes and len(self.y) and self.y.ndim == 1 and self.y.dtype.kind in "bui":
+        if not self.classes and len(self.y) and self.y.ndim == 1 and self.y.dtype.kind in "iu":
             object.__setattr__(self, "classes", tuple(map(str, range(int(self.y.max()) + 1))))
         for split, (first, last) in self.published.items():
             if not 0 <= first <= last <= len(self.x):

@@ -141,7 +141,13 @@ def _parser(description: str, presets: Mapping[str, Preset]) -> argparse.Argumen
 
 
 def _value(text: str) -> Any:
-    """A number, true, false, null, or a list as JSON has it; any other text as it is."""
+    """A number, true, false, null, or a list as JSON has it; any other text as it is.
+
+    None, True and False are understood too: the help has them.
+    """
+    python = {"None": None, "True": True, "False": False}
+    if text in python:
+        return python[text]
     try:
         return json.loads(text)
     except ValueError:

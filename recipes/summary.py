@@ -1,6 +1,8 @@
 """Several runs in one table: test accuracy of each, median and spread.
 
 python -m recipes.summary runs/mnist/*/result.json
+
+A file that is of no finished run is left out, with a line that says so.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +65,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("results", nargs="+", metavar="result.json")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     given = parser.parse_args(argv)
-    Console().print(table([read(path) for path in given.results]))
+    finished = []
+    for path in given.results:
+        try:
+            finished.append(read(path))
+        except DataError as problem:
+            if len(given.results) == 1:
+                raise
+            print(f"left out: {problem}", file=sys.stderr)
+    if not finished:
+        raise DataError(f"none of {len(given.results)} files is of a finished run")
+    Console().print(table(finished))
     return 0
 
 

@@ -12,7 +12,7 @@ import keras
 from keras_ext import models
 from keras_ext.diagnosis import Diagnosis, Remedy, difference_interval, remedies
 from keras_ext.diagnosis.remedy import in_order
-from keras_ext.errors import DivergedError
+from keras_ext.errors import ConfigError, DivergedError
 from keras_ext.records import Check, Round, RunResult, Splits, TrainConfig
 from keras_ext.training.checks import check_cost_falls
 from keras_ext.training.round import Builder, Turned, train_round
@@ -54,6 +54,7 @@ def improve(
         quiet: show no progress bars.
 
     Raises:
+        ConfigError: when ``build`` gives the model that it gave before.
         DivergedError: when the first run's cost is not finite. A later one's is a failed check.
         OutputError: when the directory can't be written.
     """
@@ -186,6 +187,8 @@ class _Search:
             log_directory=logs,
             quiet=self.quiet,
         )
+        if self.rounds and model is self.model:
+            raise ConfigError("build must make a new model at each call, got the same one again")
         kept = not self.rounds or better(made, self.best)
         made = replace(made, kept=kept)
         self.rounds.append(made)

@@ -42,22 +42,6 @@ def load():
 runs = load()
 
 
-class Raise(runs.keras.callbacks.Callback):
-    """Interrupts at the second step of an epoch."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-        self.now = None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.now = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.now == self.epoch and batch == 1:
-            raise KeyboardInterrupt
-
-
 EPOCHS = 12
 """Of the runs that are killed."""
 
@@ -68,16 +52,11 @@ def whole(tmp_path_factory):
     return runs.train(tmp_path_factory.mktemp("whole"), state=False)
 
 
-def interrupted(folder, epoch, **arguments):
-    with pytest.raises(KeyboardInterrupt):
-        runs.train(folder, Raise(epoch), **arguments)
-
-
 @pytest.fixture(scope="module")
 def halved(tmp_path_factory):
     """What a run leaves that is interrupted in its fifth epoch."""
     folder = tmp_path_factory.mktemp("halved")
-    interrupted(folder, 4)
+    runs.interrupted(folder, 4)
     return folder
 
 
@@ -276,7 +255,7 @@ def test_a_run_killed_while_the_disk_was_full_goes_on_from_before(
                 full(monkeypatch, how)
 
     with pytest.warns(UserWarning, match="is not kept"), pytest.raises(KeyboardInterrupt):
-        runs.train(tmp_path, Fill(), Raise(4))
+        runs.train(tmp_path, Fill(), runs.Raise(4))
     monkeypatch.undo()
     assert Generations(tmp_path / "backup").load()[0]["epochs"] == 3
     runs.train(tmp_path).assert_equal(whole)
@@ -304,7 +283,7 @@ def test_what_a_killed_process_left_is_removed(half):
     leftovers = [backup / f".generation-{i}.0123abcd.tmp.state" for i in (0, 1)]
     for path in [*leftovers, backup / "mine.txt"]:
         path.write_bytes(b"half")
-    interrupted(half, 4)
+    runs.interrupted(half, 4)
     names = ["generation-0.state", "generation-1.state", "mine.txt"]
     assert sorted(os.listdir(backup)) == names
     runs.train(half)

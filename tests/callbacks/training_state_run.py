@@ -18,6 +18,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 
 from keras_ext.callbacks import snapshot
 from keras_ext.callbacks.training_state import TrainingState
@@ -128,6 +129,55 @@ def result(folder: Path, model: keras.Model, fitted: keras.callbacks.History) ->
 
 def values(model: keras.Model) -> list[np.ndarray]:
     return [variable.numpy() for variable in (*model.variables, *model.optimizer.variables)]
+
+
+class Raise(keras.callbacks.Callback):
+    """Interrupts in the second step of an epoch, or at the end of training (epoch None)."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.now == self.epoch and batch == 1:
+            raise KeyboardInterrupt
+
+    def on_train_end(self, logs=None):
+        if self.epoch is None:
+            raise KeyboardInterrupt
+
+
+def interrupted(folder, epoch, **arguments):
+    """A run that raises in an epoch, counted from 0; epoch None: when all are done."""
+    first = (Raise(None),) if epoch is None else ()
+    later = () if epoch is None else (Raise(epoch),)
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, *later, first=first, **arguments)
+
+
+LOSS = {
+    "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "run_eagerly": True,
+}
+
+
+def sequential(*layers, optimizer="sgd", **compiled):
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    model.compile(optimizer, **{**LOSS, **compiled})
+    return model
+
+
+def two(units=8, activation="relu", rate=0.5, **compiled):
+    layers = keras.layers
+    return sequential(
+        layers.Dense(units, activation=activation),
+        layers.Dropout(rate),
+        layers.Dense(3),
+        **compiled,
+    )
 
 
 class SlowDigest:

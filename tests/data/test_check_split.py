@@ -62,6 +62,8 @@ def test_copies_of_training_images(splits: Splits, part: str, allowed: int) -> N
 
 def test_test_labels_are_not_read(splits: Splits) -> None:
     class Unread:
+        dtype, shape, ndim = np.dtype("int64"), (200,), 1
+
         def __len__(self) -> int:
             return 200
 

@@ -315,6 +315,7 @@ class Kill(keras.callbacks.Callback):
             raise Killed
 
 
+@pytest.mark.slow
 def test_training_state_keeps_it(name, tmp_path):
     """Along with all else, in files; what draws random numbers draws the same ones afterwards."""
     whole, first, second = (MODULES[name].example() for _ in range(3))

@@ -110,6 +110,7 @@ def test_in_a_data_set():
 
 
 @pytest.mark.tensorflow
+@pytest.mark.slow
 def test_after_the_session_was_cleared():
     model = model_of()
     fit(model)

@@ -101,6 +101,7 @@ def test_cost_decides_where_the_error_cannot(
     assert better(after, best) is expected
 
 
+@pytest.mark.slow
 def test_rounds_on_real_digits(digits: Splits, small: TrainConfig, tmp_path: Path) -> None:
     told: list[str] = []
     config = replace(small, epochs=3)

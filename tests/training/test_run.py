@@ -60,6 +60,7 @@ def test_mistakes_agree_with_the_error(digits: Splits, small: TrainConfig) -> No
         assert np.array_equal(mistake.image, digits.test.x[mistake.row])
 
 
+@pytest.mark.slow
 def test_same_seed_same_run_other_seed_another(digits: Splits, small: TrainConfig) -> None:
     def costs(config: TrainConfig) -> Any:
         return run(config, digits, quiet=True).iteration_costs
