@@ -291,6 +291,7 @@ class Take(keras.callbacks.Callback):
         self.part.set_state(self.kept)
 
 
+@pytest.mark.slow
 def test_a_resumed_fit_equals_one_that_was_not_interrupted(name):
     whole, first, second = (MODULES[name].example() for _ in range(3))
     if not hasattr(whole, "get_state"):
