@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
 
 from keras_ext import data, models
@@ -15,8 +14,7 @@ from keras_ext.callbacks import measure
 from keras_ext.diagnosis.power_law import Extrapolation, Prediction, extrapolate
 from keras_ext.errors import ConfigError
 from keras_ext.records import Arrays, Splits, TrainConfig
-from keras_ext.training.optimizers import optimizer
-from keras_ext.training.round import Builder, batch_size, loss_of, outputs
+from keras_ext.training.round import Builder, batch_size, compiled_model
 
 JUDGED_TRAIN = 5_000
 
@@ -181,14 +179,7 @@ def _train(
     config: TrainConfig, per_epoch: int, subset: Arrays, splits: Splits, build: Builder
 ) -> tuple[float, float]:
     """Train and validation error of one run of ``config.epochs`` times ``per_epoch`` steps."""
-    keras.utils.set_random_seed(config.seed)
-    normalizer = data.normalizer(subset.x)
-    model = build(config, subset.x.shape[1:], outputs(subset), normalizer)
-    model.compile(
-        optimizer(config, per_epoch),
-        loss_of(subset),
-        steps_per_execution=min(config.steps_per_execution, per_epoch),
-    )
+    model, _ = compiled_model(config, subset, build=build, steps=per_epoch)
     batches = data.training_batches(
         subset,
         batch_size=batch_size(config, subset),

@@ -45,7 +45,12 @@ def loss_of(arrays: Arrays) -> keras.losses.Loss:
 
 
 def compiled_model(
-    config: TrainConfig, train: Arrays, *, build: Builder = models.build, normalizer: Any = None
+    config: TrainConfig,
+    train: Arrays,
+    *,
+    build: Builder = models.build,
+    normalizer: Any = None,
+    steps: int | None = None,
 ) -> tuple[keras.Model, IterationCost]:
     """A fresh model with optimizer, loss and the metric that keeps the cost of each iteration.
 
@@ -56,11 +61,12 @@ def compiled_model(
         train: the training examples; the first layer normalises by their statistics.
         build: makes the uncompiled model.
         normalizer: fitted before on the same examples, to spare another pass over them.
+        steps: of an epoch, None for those of one pass over the examples.
     """
     keras.utils.set_random_seed(config.seed)
     layer = normalizer if normalizer is not None else data.normalizer(train.x)
     model = build(config, train.x.shape[1:], outputs(train), layer)
-    steps = math.ceil(len(train) / batch_size(config, train))
+    steps = steps or math.ceil(len(train) / batch_size(config, train))
     cost = IterationCost(loss_of(train), steps)
     model.compile(
         optimizer(config, steps),

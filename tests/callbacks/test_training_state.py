@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import itertools
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,19 +13,7 @@ import pytest
 
 from keras_ext.callbacks import TrainingState
 from keras_ext.errors import ConfigError
-
-
-def load():
-    """The run that is interrupted here; tests are no package to import it from."""
-    path = Path(__file__).with_name("training_state_run.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = load()
+from tests.callbacks import training_state_run as runs
 
 BAD = {
     "directory": 3,

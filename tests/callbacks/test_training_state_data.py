@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 
 from keras_ext.callbacks import TrainingState
-
-
-def load():
-    """The run that is interrupted here; tests are no package to import it from."""
-    path = Path(__file__).with_name("training_state_run.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = load()
+from tests.callbacks import training_state_run as runs
 
 
 class Shuffled(keras.utils.PyDataset):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import itertools
 import json
 import os
@@ -25,21 +24,10 @@ from hypothesis import strategies as st
 from keras_ext.callbacks import snapshot
 from keras_ext.callbacks.generations import Generations
 from keras_ext.errors import OutputError
+from tests.callbacks import training_state_run as runs
 
 SCRIPT = Path(__file__).with_name("training_state_run.py")
 ROOT = Path(__file__).parents[2]
-
-
-def load():
-    """The run that is interrupted here; tests are no package to import it from."""
-    spec = importlib.util.spec_from_file_location("training_state_run", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = load()
 
 
 EPOCHS = 12

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 
 from keras_ext.callbacks import TrainingState
 from keras_ext.errors import ConfigError
-
-
-def load():
-    """The run that is interrupted here; tests are no package to import it from."""
-    path = Path(__file__).with_name("training_state_run.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = load()
+from tests.callbacks import training_state_run as runs
 
 
 class Subclassed(keras.Model):
@@ -65,8 +49,8 @@ OPTIMIZERS = {
 }
 
 
-def parity(folder, make, *, parts=list, **arguments):
-    """Losses and variables of a run, and of the same run interrupted in its third epoch."""
+def assert_parity(folder, make, *, parts=list, **arguments):
+    """A run interrupted in its third epoch ends with the losses and variables of a whole one."""
 
     def run(directory, *extra):
         keras.utils.set_random_seed(3)
@@ -94,7 +78,7 @@ def test_kinds_of_models(tmp_path, name):
         model.compile("adam", **runs.LOSS)
         return model
 
-    parity(tmp_path, make)
+    assert_parity(tmp_path, make)
 
 
 @pytest.mark.slow
@@ -107,7 +91,7 @@ def test_kinds_of_optimizers(tmp_path, name):
 
     swap = name == "average"
     parts = (lambda: [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]) if swap else list
-    parity(tmp_path, make, parts=parts)
+    assert_parity(tmp_path, make, parts=parts)
 
 
 @pytest.mark.slow
@@ -120,7 +104,7 @@ def test_half_precision(tmp_path):
         return model
 
     try:
-        parity(tmp_path, make)
+        assert_parity(tmp_path, make)
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -132,7 +116,7 @@ def test_compiled(tmp_path):
         model.compile("adam", **{**runs.LOSS, "run_eagerly": False})
         return model
 
-    parity(tmp_path, make)
+    assert_parity(tmp_path, make)
 
 
 class Dictionary(keras.Model):

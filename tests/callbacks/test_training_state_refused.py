@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,19 +12,7 @@ from keras_ext.callbacks import TrainingState
 from keras_ext.callbacks.generations import Generations
 from keras_ext.errors import ConfigError
 from keras_ext.records import TrainConfig
-
-
-def load():
-    """The run that is interrupted here; tests are no package to import it from."""
-    path = Path(__file__).with_name("training_state_run.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = load()
+from tests.callbacks import training_state_run as runs
 
 
 def refusal(folder, first, second, arguments, changed):
