@@ -112,7 +112,7 @@ def test_the_watch_sees_what_is_planted(browser: Browser, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", RESULTS)
-@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("width", [320, 360, 600, 1200])
 def test_quiet_alone_and_within_the_window(
     browser: Browser, pages: dict[str, Path], name: str, width: int
 ) -> None:
@@ -121,6 +121,8 @@ def test_quiet_alone_and_within_the_window(
     assert browser.requests() == [pages[name].as_uri()]
     assert browser.ask("window.innerWidth") == width
     assert browser.overflow() == 0
+    browser.ask("document.body.style.letterSpacing = '0.05em'")
+    assert browser.overflow() == 0, "in a wider font, as this one is not everybody's"
 
 
 def test_headings_are_in_the_document(browser: Browser, pages: dict[str, Path]) -> None:
