@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from keras_ext.errors import KerasExtError, OutputError
@@ -14,12 +15,24 @@ INTERRUPTED = 130
 FAILED = 2
 
 
-def run_directory(output_dir: Path, name: str) -> Path:
-    """A new folder ``<output_dir>/<name>/<time>`` for the run's files.
+@contextlib.contextmanager
+def run_directory(output_dir: Path, name: str) -> Iterator[Path]:
+    """A new folder ``<output_dir>/<name>/<time>`` for a run's files; removed if there are none.
 
     Raises:
         OutputError: when it can't be made.
     """
+    directory = _new_directory(output_dir, name)
+    try:
+        yield directory
+    finally:
+        for path in (*sorted(directory.rglob("*"), reverse=True), directory):
+            # Only empty folders can be removed like this.
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def _new_directory(output_dir: Path, name: str) -> Path:
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     for suffix in ("", *(f"_{number}" for number in range(2, 1000))):
         directory = output_dir / name / (stamp + suffix)

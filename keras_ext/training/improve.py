@@ -77,7 +77,19 @@ def improve(
     longer = final_training(search.best.config, final_epochs)
     if longer and not search.interrupted:
         search.turn(longer, "the rounds were short: train what they found to the end")
-    return result_of(search.rounds, search.best, search.model, splits, checks=search.checks)
+    found = result_of(search.rounds, search.best, search.model, splits, checks=search.checks)
+    return replace(found, diagnosis=untried(found.diagnosis, search.tried))
+
+
+def untried(diagnosis: Diagnosis, tried: set[tuple[str, object]]) -> Diagnosis:
+    """Without the remedies that were tried and did not help: what is next is something else.
+
+    Args:
+        diagnosis: of the best round.
+        tried: knobs with the values that have been tried.
+    """
+    left = (item for item in diagnosis.remedies if (item.knob, item.after) not in tried)
+    return replace(diagnosis, remedies=tuple(left))
 
 
 def final_training(config: TrainConfig, final_epochs: int | None) -> Remedy | None:

@@ -16,7 +16,7 @@ import pytest
 from keras_ext import data
 from keras_ext.records import Arrays
 from recipes import mnist, predict, summary
-from recipes.command import command
+from recipes.command import command, run_directory
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--preset", "fast", "--limit", "1000", "--batch-size", "50"]
@@ -126,6 +126,16 @@ def test_an_unwritable_output_directory_fails_before_training(
     (tmp_path / "file").write_text("")
     assert command(mnist.main, [*QUICK, "--output-dir", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err.startswith("error: can't write to")
+
+
+@pytest.mark.parametrize("files", [(), ("result.json",)])
+def test_a_folder_stays_only_if_it_holds_a_file(tmp_path: Path, files: tuple[str, ...]) -> None:
+    with run_directory(tmp_path, "mnist") as directory:
+        (directory / "tensorboard" / "round-0").mkdir(parents=True)
+        for name in files:
+            (directory / name).write_text("{}")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == list(files)
+    assert directory.exists() is bool(files)
 
 
 def test_predict_reads_a_png(

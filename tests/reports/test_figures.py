@@ -41,6 +41,14 @@ class TestLearningCurves:
                 assert (row["epoch"] + 1, row[f"{split}_high"]) in corners
         assert set(line(axes, "optimal").get_ydata()) == {0.002}
 
+    def test_the_train_validation_error_stands_between(self) -> None:
+        errors = {"train_error": 0.1, "train_validation_error": 0.15, "validation_error": 0.3}
+        history = [{"epoch": epoch, **errors} for epoch in range(2)]
+        axes = figures.learning_curves(history).axes[0]
+        labels = [item.get_label() for item in axes.lines]
+        assert labels == ["train", "train-validation", "validation"]
+        assert list(line(axes, "train-validation").get_ydata()) == [0.15, 0.15]
+
     def test_only_measured_epochs_are_marked(self) -> None:
         history = [
             {

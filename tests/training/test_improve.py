@@ -15,7 +15,7 @@ from keras_ext.diagnosis import ErrorEstimate, diagnose
 from keras_ext.errors import DivergedError
 from keras_ext.records import Augmentation, Round, Splits, TrainConfig
 from keras_ext.training import improve
-from keras_ext.training.improve import better, next_remedy
+from keras_ext.training.improve import better, next_remedy, untried
 from keras_ext.training.round import train_round
 
 
@@ -79,6 +79,16 @@ def test_what_was_tried_is_not_tried_again() -> None:
         tried.add((remedy.knob, remedy.after))
     assert order == ["magnitude", "dropout", "l2"]
     assert next_remedy(made(CONFIG, 0.0, 0.05), tried) is None
+
+
+def test_what_did_not_help_is_not_named_as_the_next_step() -> None:
+    knobs = {"dropout": 0.0, "l2": 0.0}
+    best = made(CONFIG, 0.0, 0.05)
+    found = diagnose(best.train, best.validation, knobs=knobs)
+    named = [item.knob for item in found.remedies]
+    assert "dropout" in named
+    left = untried(found, {("dropout", 0.1), ("l2", 0.5)})
+    assert [item.knob for item in left.remedies] == [knob for knob in named if knob != "dropout"]
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ def learning_curves(
 
     Args:
         history: one mapping an epoch with "epoch" (from 0, drawn from 1), "train_error" and
-            "validation_error"; for the bands "train_low", "train_high", "validation_low" and
-            "validation_high"; where not every epoch was measured, "measured_epoch", which stays
-            as it was in the others.
+            "validation_error", and "train_validation_error" where there is one; for the bands
+            "train_low", "train_high", "validation_low" and so on; where not every epoch was
+            measured, "measured_epoch", which stays as it was in the others.
         optimal_error: drawn as a line.
         proportion: whether the errors are fractions, to be shown in percent.
 
@@ -48,6 +48,8 @@ def learning_curves(
     palette = palette or Palette()
     figure, axes = new_figure(width, 0.4 * width + 0.7, palette)
     curves = [Curve.of(history, split) for split in ("train", "validation")]
+    between = Curve.of(history, "train_validation")
+    curves[1:1] = [between] if between.epoch else []
     for curve in curves:
         _draw(axes, curve, getattr(palette, curve.name))
     if optimal_error is not None:
@@ -109,7 +111,7 @@ def _draw(axes: Axes, curve: Curve, color: str) -> None:
         curve.error,
         color=color,
         lw=2,
-        label=curve.name,
+        label=curve.name.replace("_", "-"),
         marker="o" if few else None,
         ms=4,
     )

@@ -11,8 +11,9 @@ class Palette:
 
     Args:
         ink: text that matters; muted: axes and notes; grid: lines to read values by.
-        train, validation: the errors of these names. Avoidable bias ends at the train error and
-            variance at the validation error, so each gap has the colour of the error it ends at.
+        train, train_validation, validation: the errors of these names. Avoidable bias ends at the
+            train error and variance at the validation error, so each gap has the colour of the
+            error it ends at.
         optimal: the optimal error.
         mistake: what is still wrong.
     """
@@ -21,6 +22,7 @@ class Palette:
     muted: str = "#68707b"
     grid: str = "#dfe2e6"
     train: str = "#2c6fbb"
+    train_validation: str = "#8a5fb0"
     validation: str = "#c8641b"
     optimal: str = "#3f8060"
     mistake: str = "#b03a48"
