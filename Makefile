@@ -14,6 +14,9 @@ TORCH := torch==2.13.0
 PORTABLE := tests/test_imports.py \
 	$(wildcard $(addprefix tests/,diagnosis regularization gradients callbacks models))
 
+# The tests of a file share what they have set up, so a file is not divided among processes.
+PYTEST := -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+
 # TensorFlow greets with a page of log lines otherwise.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # The locked versions are to be used, not what the user's shell puts before them.
@@ -61,16 +64,16 @@ typecheck: install ## Check types
 
 test: export KERAS_BACKEND = tensorflow
 test: install ## Run the quick tests; ARGS="-k dropout" chooses
-	@$(PY) -m pytest -q -m "not slow" $(ARGS)
+	@$(PY) $(PYTEST) -m "not slow" $(ARGS)
 
 test-all: export KERAS_BACKEND = tensorflow
 test-all: install ## Run all tests
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) $(PYTEST) $(ARGS)
 
 test-backends: install-backends ## Run the portable tests on JAX and on PyTorch
 	@for backend in jax torch; do \
 		echo "KERAS_BACKEND=$$backend"; \
-		KERAS_BACKEND=$$backend $(BACKENDS)/bin/python -m pytest -q -m "not slow" $(PORTABLE) $(ARGS) || exit 1; \
+		KERAS_BACKEND=$$backend $(BACKENDS)/bin/python $(PYTEST) -m "not slow" $(PORTABLE) $(ARGS) || exit 1; \
 	done
 
 benchmark: export KERAS_BACKEND = tensorflow

@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import recipes  # Before TensorFlow, which it sets up, for both sides of each ratio.
 from keras_ext import data, training
 from keras_ext.training import open_test
 from recipes.mnist import PRESETS
@@ -66,6 +67,7 @@ def main() -> None:
     )
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
+    print(f"with {recipes.FASTER}", file=sys.stderr)
     for name in given.names or BENCHMARKS:
         print(json.dumps(BENCHMARKS[name](given.repeats)), flush=True)
 

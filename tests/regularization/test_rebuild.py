@@ -164,7 +164,9 @@ def test_a_layer_of_layers_with_a_config_is_converted():
 
 
 @pytest.mark.parametrize(
-    ("convert", "kind"), [(frozen, ClosedLive), (adjustable, ClosedStock)], ids=str
+    ("convert", "kind"),
+    [(frozen, ClosedLive), (adjustable, ClosedStock)],
+    ids=lambda item: item.__name__,
 )
 def test_what_a_class_makes_in_its_own_code_is_refused_by_name(convert, kind):
     model = keras.Sequential([keras.Input((3,)), kind()])
