@@ -207,7 +207,7 @@ class Resume(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("every", [1, 3])
-@pytest.mark.parametrize("precision", [None, 0.05])
+@pytest.mark.parametrize("precision", [None, pytest.param(0.05, marks=pytest.mark.slow)])
 def test_a_resumed_run_has_the_history_of_one_that_was_not(every, precision):
     def watch() -> BiasVariance:
         return BiasVariance(

@@ -47,6 +47,7 @@ def test_it_changes_nothing(whole, tmp_path):
     assert not (tmp_path / "backup").exists()
 
 
+@pytest.mark.slow
 def test_interrupted_again_and_again(whole, tmp_path):
     """The learning rate falls after the third epoch, and both generators and moments matter."""
     for epoch in (1, 1, 3):

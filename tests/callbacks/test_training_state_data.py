@@ -43,10 +43,11 @@ class Told(Shuffled):
         self.order = np.random.default_rng((5, self.epoch)).permutation(len(self.x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "what"),
     [
-        pytest.param(Shuffled, lambda data: data.rng, marks=pytest.mark.slow, id="generator"),
+        pytest.param(Shuffled, lambda data: data.rng, id="generator"),
         pytest.param(Told, lambda data: data, id="epoch"),
     ],
 )

@@ -63,6 +63,7 @@ def test_the_steps_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert "report.html" in text
 
 
+@pytest.mark.slow
 def test_the_run_replays_from_its_own_result(folder: Path, tmp_path: Path) -> None:
     arguments = ["--config", str(folder / "result.json"), "--limit", "1000"]
     assert command(mnist.main, [*arguments, "--quiet", "--output-dir", str(tmp_path)]) == 0
@@ -82,6 +83,7 @@ class Counting(Arrays):
         return super().__getattribute__(name)
 
 
+@pytest.mark.slow
 def test_test_labels_are_read_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     split = data.split
     Counting.reads = 0

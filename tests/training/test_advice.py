@@ -82,6 +82,7 @@ def test_a_run_whose_definition_has_changed_is_made_anew(journal: Path) -> None:
     assert all(line["config"]["epochs"] < 7 for line in lines(journal).values())
 
 
+@pytest.mark.slow
 def test_regret_by_hand(journal: Path) -> None:
     advice.fill(journal, [0, 1])
     known = lines(journal)
@@ -102,6 +103,7 @@ def test_regret_by_hand(journal: Path) -> None:
     assert len(constants()) == 11
 
 
+@pytest.mark.slow
 def test_situations_without_all_their_runs_are_left_out(journal: Path) -> None:
     advice.fill(journal, [0])
     known = lines(journal)

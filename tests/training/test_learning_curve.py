@@ -78,6 +78,7 @@ def test_points_hold_all_errors_by_rising_size(curve: Any, digits: Splits) -> No
     assert made.points[0].validation_error > made.points[-1].validation_error
 
 
+@pytest.mark.slow
 def test_a_run_is_that_of_its_seed_alone(curve: Any, digits: Splits) -> None:
     made, _, _ = curve
     config = replace(made.config, seed=4)
