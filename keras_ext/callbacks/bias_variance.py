@@ -17,7 +17,9 @@ from keras_ext.callbacks.measure import (
     ErrorFunction,
     Measured,
     check_error,
+    meaning,
     measure_each,
+    warn_of_classes,
 )
 from keras_ext.callbacks.outputs import Output
 from keras_ext.callbacks.samples import Samples, draw
@@ -131,6 +133,8 @@ class BiasVariance(keras.callbacks.Callback):
         self._start()
         check_error(self.error, self._loss())
         self._samples.draw(self._output())
+        if self.error == "auto":
+            warn_of_classes(self._samples.pools["train"].y, self._loss())
         self._rate = model_knobs.learning_rate(self.model)
         self._samples.try_first(self.batch_size, self._estimate)
 
@@ -189,7 +193,8 @@ class BiasVariance(keras.callbacks.Callback):
         diagnosis = self._latest_diagnosis()
         title = f"after epoch {self.history[-1]['epoch'] + 1}"
         console = console or Console()
-        console.print(readings.table(self._estimates, self.optimal_error, title))
+        error = meaning(self.error, self._loss())
+        console.print(readings.table(self._estimates, self.optimal_error, title, error))
         console.print(diagnosis.summary(), markup=False, highlight=False)
 
     def plot(self) -> Any:

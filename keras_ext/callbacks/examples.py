@@ -46,6 +46,13 @@ def check(data: Any, name: str) -> Any:
     """Refuse what can be neither arrays nor a data set, before anything is read from it."""
     if not (hasattr(data, "__iter__") or hasattr(data, "__getitem__")):
         raise ConfigError(f"{name} must be (x, y) or a data set of batches, got {name}={data!r}")
+    if outputs.is_array(data):
+        raise ConfigError(
+            f"{name} must be one tuple (x, y) or a data set of batches, got an array of shape"
+            f" {tuple(data.shape)}"
+        )
+    if isinstance(data, list) and len(data) in (2, 3) and all(map(outputs.is_array, data)):
+        raise ConfigError(f"{name} must be a tuple (x, y), got a list of {len(data)} arrays")
     return data
 
 
@@ -136,9 +143,10 @@ def _labelled(batch: Any, name: str, output: Output) -> Examples:
     x, y = keras.tree.map_structure(_array, batch[0]), _array(outputs.labels(batch[1], output))
     for leaf in (*keras.tree.flatten(x), y):
         if not y.ndim or leaf.shape[:1] != y.shape[:1]:
+            batched = "" if y.ndim else ": the data set must be batched, as by .batch(32)"
             raise ConfigError(
                 f"{name} must have as many labels as examples, got x of shape {leaf.shape} and y"
-                f" of shape {y.shape}"
+                f" of shape {y.shape}{batched}"
             )
     return Examples(x, y)
 

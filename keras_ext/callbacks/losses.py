@@ -64,6 +64,30 @@ def kind(loss: Any) -> str:
     return "number"
 
 
+_OF_NUMBERS = {
+    "meansquarederror",
+    "meanabsoluteerror",
+    "meanabsolutepercentageerror",
+    "meansquaredlogarithmicerror",
+    "huber",
+    "logcosh",
+    "poisson",
+    "cosinesimilarity",
+    "kldivergence",
+}
+
+
+def of_numbers(loss: Any) -> bool:
+    """Whether it is one of Keras's losses whose labels are numbers, and surely no classes.
+
+    >>> of_numbers("mse"), of_numbers("hinge"), of_numbers(lambda y_true, y_pred: y_pred)
+    (True, False, False)
+    """
+    loss = keras.losses.get(loss)
+    name = getattr(loss, "__name__", type(loss).__name__)
+    return name.replace("_", "").lower() in _OF_NUMBERS
+
+
 def from_logits(loss: Any) -> bool:
     """Whether the loss takes scores from minus to plus infinity instead of probabilities."""
     if isinstance(loss, partial):

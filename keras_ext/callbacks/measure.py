@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ext.callbacks import losses, metrics, outputs
+from keras_ext.callbacks import losses, masks, metrics, outputs
 from keras_ext.callbacks.checks import whole_number
 from keras_ext.callbacks.examples import Examples, read
 from keras_ext.callbacks.outputs import ONLY, Output
@@ -17,6 +18,7 @@ from keras_ext.diagnosis import ErrorEstimate
 from keras_ext.errors import ConfigError, DivergedError
 
 BATCH_SIZE = 512
+MOST_CLASSES = 100
 
 ErrorFunction = Callable[[np.ndarray, np.ndarray], Any]
 
@@ -96,15 +98,15 @@ def measure_each(
             f"the predictions of {bad} of {len(predicted)} examples are not finite: training has"
             " diverged, try a lower learning rate first"
         )
-    values = per_example_errors(examples.y, predicted, loss=loss, error=error)
+    mask = masks.of_output(model, examples.x, batch_size, chosen)
+    values = per_example_errors(examples.y, predicted, loss=loss, error=error, mask=mask)
     if loss is None:
         return Measured(values, None, None)
     costs = losses.costs(loss, examples.y, predicted)
-    cost = losses.finite_mean(costs)
-    if costs.shape[:1] != values.shape:
-        return Measured(values, None, cost)
-    costs = costs.reshape(len(values), -1).mean(axis=1, dtype="float64")
-    return Measured(values, np.asarray(costs), cost)
+    if costs.shape[:1] != predicted.shape[:1]:
+        return Measured(values, None, losses.finite_mean(costs))
+    counted = costs if mask is None else costs[masks.spread(mask, costs)]
+    return Measured(values, masks.mean_of_each(costs, mask), losses.finite_mean(counted))
 
 
 def check_error(error: str | ErrorFunction, loss: Any) -> None:
@@ -130,12 +132,44 @@ def check_error(error: str | ErrorFunction, loss: Any) -> None:
         )
 
 
+def meaning(error: str | ErrorFunction, loss: Any) -> str:
+    """In words, which error is measured.
+
+    >>> meaning("auto", "mse"), meaning("auto", "binary_crossentropy")
+    ('squared difference of label and prediction', 'share of examples with a wrong label')
+    """
+    if callable(error):
+        return f"mean of {getattr(error, '__name__', type(error).__name__)}"
+    if losses.kind(loss) == "number":
+        return "squared difference of label and prediction"
+    return "share of examples with a wrong label"
+
+
+def warn_of_classes(y: np.ndarray, loss: Any) -> None:
+    """Say so where labels may be classes that "auto" takes for numbers, as with a user's own loss.
+
+    Args:
+        y: labels of shape (examples, ...).
+        loss: compiled.
+    """
+    if losses.kind(loss) != "number" or losses.of_numbers(loss):
+        return
+    values = np.unique(y)
+    if len(values) <= MOST_CLASSES and np.all(values == np.round(values)):
+        warnings.warn(
+            f"the error is the squared difference with the loss {loss!r}; if its labels are"
+            " classes, give error=, a function of (y_true, y_pred)",
+            stacklevel=2,
+        )
+
+
 def per_example_errors(
     y_true: np.ndarray,
     y_pred: np.ndarray,
     *,
     loss: Any = None,
     error: str | ErrorFunction = "auto",
+    mask: np.ndarray | None = None,
 ) -> np.ndarray:
     """The error of each example.
 
@@ -144,10 +178,13 @@ def per_example_errors(
         y_pred: array of shape (examples, ...), what the model predicts.
         loss: decides what "auto" is; a function, a ``keras.losses.Loss`` or the name of one.
         error: as for ``measure``.
+        mask: boolean array of shape (examples, ...), False where a position doesn't count, as
+            padding; an error function is given everything.
 
     Returns:
         float64 array of shape (examples,). An example with several positions (a sequence, an image
-        of classes, several numbers) counts with the mean over them.
+        of classes, several numbers) counts with the mean over them; one that is masked as a whole
+        is left out.
 
     Raises:
         ConfigError: when labels and predictions don't fit each other, or the error function gives
@@ -169,8 +206,7 @@ def per_example_errors(
                 f" {values.shape}{hint}"
             )
         return values
-    values = _automatic(y_true, y_pred, loss)
-    return np.asarray(values.reshape(len(values), -1).mean(axis=1, dtype="float64"))
+    return _automatic(y_true, y_pred, loss, mask)
 
 
 def predictions(
@@ -204,25 +240,32 @@ def _single(predicted: Any, output: Output) -> np.ndarray:
     return values if values.dtype == "float64" else values.astype("float32", copy=False)
 
 
-def _automatic(y_true: np.ndarray, y_pred: np.ndarray, loss: Any) -> np.ndarray:
+def _automatic(
+    y_true: np.ndarray, y_pred: np.ndarray, loss: Any, mask: np.ndarray | None
+) -> np.ndarray:
     kind = losses.kind(loss)
     if kind == "sparse":
         chosen = y_pred.argmax(axis=-1)
         if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
             y_true = y_true[..., 0]
         _same_shape(y_true, chosen, loss)
-        return np.asarray(chosen != y_true)
+        return masks.mean_of_each(chosen != y_true, mask)
     y_true, y_pred = losses.aligned(y_true, y_pred)
     _same_shape(y_true, y_pred, loss)
     if kind == "categorical":
-        return np.asarray(y_pred.argmax(axis=-1) != y_true.argmax(axis=-1))
+        return masks.mean_of_each(y_pred.argmax(axis=-1) != y_true.argmax(axis=-1), mask)
     if kind == "binary":
         wrong = (y_pred > (0.0 if losses.from_logits(loss) else 0.5)) != (y_true > 0.5)
-        return np.asarray(wrong.reshape(len(wrong), -1).any(axis=1))
-    return np.asarray((y_pred.astype("float64") - y_true) ** 2)
+        return np.asarray(masks.mean_of_each(wrong, mask) > 0, dtype="float64")
+    return masks.mean_of_each((y_pred.astype("float64") - y_true) ** 2, mask)
 
 
 def _same_shape(y_true: np.ndarray, y_pred: np.ndarray, loss: Any) -> None:
+    if losses.kind(loss) == "sparse" and y_true.ndim == y_pred.ndim + 1:
+        raise ConfigError(
+            f"labels must be class numbers for the loss {loss!r}, got shape {y_true.shape}: for"
+            " one-hot labels compile with CategoricalCrossentropy"
+        )
     if y_true.shape != y_pred.shape:
         raise ConfigError(
             f"error must be a function for the loss {loss!r}: 'auto' can't compare labels of shape"

@@ -246,7 +246,8 @@ class OrthogonalEarlyStopping(keras.callbacks.Callback):
 
     def _turn(self, epoch: int) -> bool:
         """Turn one knob by one notch, if it is time to."""
-        if not self._axes.may_turn():
+        last = (self.params or {}).get("epochs") == epoch + 1  # Nothing would train with it.
+        if last or not self._axes.may_turn():
             return False
         spent, found = self._axes.of_no_use(), self._axes.overfitting
         turned = turning.turn(self.on_overfitting, found, self._knobs, spent)

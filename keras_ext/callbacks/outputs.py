@@ -94,10 +94,11 @@ def check(output: Any) -> str | int | None:
 def labels(y: Any, output: Output) -> Any:
     """The labels of one output; a list of numbers, or of rows, is the labels themselves."""
     of_several = isinstance(y, dict) or (
-        isinstance(y, (list, tuple)) and any(_is_array(part) for part in y)
+        isinstance(y, (list, tuple)) and any(is_array(part) for part in y)
     )
     return output.of(y, "label") if of_several else y
 
 
-def _is_array(part: Any) -> bool:
+def is_array(part: Any) -> bool:
+    """Whether it is a tensor, or an array that isn't a single number."""
     return keras.ops.is_tensor(part) or bool(getattr(part, "shape", ()))

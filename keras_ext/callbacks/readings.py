@@ -57,9 +57,17 @@ def limits(estimates: Estimates) -> dict[str, float]:
     return found
 
 
-def table(estimates: Estimates, optimal_error: float, title: str) -> Table:
-    """A row for each error, and one for the optimal error."""
-    rows = Table("", "error", "95 % interval", "examples", title=title)
+def table(estimates: Estimates, optimal_error: float, title: str, meaning: str) -> Table:
+    """A row for each error, and one for the optimal error.
+
+    Args:
+        estimates: by the name of the examples.
+        optimal_error: the Bayes error or its proxy.
+        title: when it was measured.
+        meaning: which error it is, in words.
+    """
+    columns = ("", "error", "95 % interval", "examples")
+    rows = Table(*columns, title=title, caption=f"error: {meaning}")
     for name, estimate in estimates.items():
         low, high = estimate.interval()
         row = f"{estimate.error:.4g}", f"{low:.4g} to {high:.4g}", f"{estimate.count:,}"

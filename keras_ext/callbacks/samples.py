@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from math import sqrt
 from typing import Any
@@ -15,6 +17,8 @@ from keras_ext.errors import ConfigError, DivergedError, KerasExtError
 LEAST_TRAIN_EXAMPLES = 5_000
 PILOT_EXAMPLES = 1_000
 SEED = 0
+LONG = 10
+"""Times the examples wanted, read from a data set, are worth a word."""
 
 Estimate = Callable[[Examples], ErrorEstimate]
 
@@ -78,8 +82,7 @@ class Samples:
             except KerasExtError as error:
                 raise ConfigError(f"{name} can't be measured: {error}") from error
             except Exception as error:
-                first = str(error).strip().split("\n")[0]
-                raise ConfigError(f"{name} does not fit the model: {first}") from error
+                raise ConfigError(f"{name} does not fit the model: {_reason(error)}") from error
 
     def forget(self) -> None:
         """Leave it to the next measurement how many examples are needed."""
@@ -138,6 +141,20 @@ def draw(data: Any, name: str, output: Output, most: int | None) -> Examples:
     if isinstance(data, tuple):
         return read(data, name, output).sample(most, SEED)
     reservoir = Reservoir(most, SEED)
+    long = LONG * most
     for batch in batches(data, name, output):
         reservoir.add(batch)
+        if reservoir.seen - len(batch) < long <= reservoir.seen:
+            warnings.warn(
+                f"{long:,} examples of {name} are read, and more come: it is read to its end for a"
+                " fair sample; give data that has one, or a part of it",
+                stacklevel=2,
+            )
     return reservoir.sample(name)
+
+
+def _reason(error: Exception) -> str:
+    """The line that tells what was wrong; Keras puts one in front that says where."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()]
+    telling = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return (telling or [type(error).__name__])[0]

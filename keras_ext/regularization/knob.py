@@ -89,7 +89,17 @@ class Knob:
         return f"Knob({self.name!r}, value={self.value})"
 
 
-def knobs(model: keras.Model) -> dict[str, Knob]:
+class Knobs(dict[str, Knob]):
+    """Knobs by name; one that is missing is an error that says what to do."""
+
+    def __missing__(self, name: str) -> Knob:
+        raise KeyError(
+            f"no knob {name!r}; there are: {', '.join(self) or 'none'}"
+            " (keras_ext.regularization.adjustable makes the strengths of stock layers live)"
+        )
+
+
+def knobs(model: keras.Model) -> Knobs:
     """The strengths of a model that can be turned, those of the same name in one knob.
 
     Layers are found wherever they are: in models inside the model, wrappers, layers of layers.
@@ -108,7 +118,7 @@ def knobs(model: keras.Model) -> dict[str, Knob]:
     if not isinstance(model, keras.layers.Layer):
         raise ConfigError(f"model must be a Keras model, got model={model!r}")
     layers = list(strengths.walk(model))
-    found = {}
+    found = Knobs()
     for name, (kind, limits) in _KINDS.items():
         variables = [v for layer in layers if isinstance(layer, kind) for v in layer.weights]
         if variables:

@@ -18,8 +18,10 @@ from keras_ext.regularization.l2 import L2
 Config = dict[str, Any]
 """An object as ``keras.saving.serialize_keras_object`` gives it."""
 
-_PASSED_ON = {"self", "args", "kwargs", "name", "dtype", "trainable"}
+_PASSED_ON = {"name", "dtype", "trainable"}
 """Arguments of a subclassed model's constructor that say nothing about what it computes."""
+
+_MORE = inspect.Parameter.VAR_KEYWORD
 
 
 def rebuild(
@@ -104,13 +106,26 @@ def _check_config(layer: keras.layers.Layer) -> None:
     for the arguments that were passed: the rebuilt model could be another one.
     """
     own = type(layer).get_config is not keras.layers.Layer.get_config
-    arguments = set(inspect.signature(type(layer).__init__).parameters)
-    if isinstance(layer, keras.Model) and not own and arguments - _PASSED_ON:
-        raise ConfigError(_why(layer, "its constructor takes arguments, but it has no get_config"))
+    if isinstance(layer, keras.Model) and not own:
+        _check_constructor(layer)
     try:
         layer.get_config()
     except NotImplementedError as error:
         raise ConfigError(_why(layer, error)) from error
+
+
+def _check_constructor(layer: keras.Model) -> None:
+    """Refuse a class that its own config, which is that of any model, can't be given to."""
+    parameters = inspect.signature(type(layer)).parameters
+    star = {p.kind: name for name, p in parameters.items() if p.kind in (p.VAR_POSITIONAL, _MORE)}
+    if set(parameters) - set(star.values()) - _PASSED_ON:
+        raise ConfigError(_why(layer, "its constructor takes arguments, but it has no get_config"))
+    if _MORE not in star and not set(parameters) >= _PASSED_ON:
+        advice = (
+            "its constructor must take **kwargs (name, dtype, trainable) and pass them to "
+            "super().__init__; or use keras_ext.regularization.Dropout in the class itself"
+        )
+        raise ConfigError(_why(layer, advice))
 
 
 def _why(layer: keras.layers.Layer, reason: BaseException | str) -> str:

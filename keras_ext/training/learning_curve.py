@@ -124,6 +124,10 @@ def learning_curve(
     if steps is not None and not (_whole([steps]) and steps >= 1):
         raise ConfigError(f"steps must be a whole number from 1 on, got steps={steps!r}")
     plan = _plan(config, splits.train, ordered[-1], steps)
+    announce(
+        f"{len(ordered) * len(seeds)} runs of {plan.config.epochs * plan.per_epoch} steps with"
+        f" {plan.config.batch_size} examples each"
+    )
     found: dict[int, list[tuple[float, float]]] = {size: [] for size in ordered}
     for seed in seeds:
         for subset in _nested(splits.train, ordered, seed):
@@ -197,6 +201,7 @@ def _train(
 
 def _checked_sizes(sizes: Sequence[int], most: int) -> list[int]:
     """By rising size."""
+    _check_sequence("sizes", sizes)
     if not (_whole(sizes) and min(sizes) >= 1 and max(sizes) <= most):
         raise ConfigError(
             f"sizes must be whole numbers from 1 to {most} (the training examples), got "
@@ -208,8 +213,14 @@ def _checked_sizes(sizes: Sequence[int], most: int) -> list[int]:
 
 
 def _check_seeds(seeds: Sequence[int]) -> None:
+    _check_sequence("seeds", seeds)
     if not (_whole(seeds) and min(seeds) >= 0 and len(set(seeds)) == len(seeds)):
         raise ConfigError(f"seeds must be different whole numbers from 0 on, got seeds={seeds!r}")
+
+
+def _check_sequence(name: str, value: object) -> None:
+    if not isinstance(value, (Sequence, np.ndarray)):
+        raise ConfigError(f"{name} must be a list of whole numbers, got {name}={value!r}")
 
 
 def _whole(numbers: Sequence[int]) -> bool:

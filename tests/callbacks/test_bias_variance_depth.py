@@ -98,7 +98,7 @@ def test_the_test_set_is_opened_on_demand_and_leaves_no_trace():
     assert (repr(watch.history), watch.diagnosis) == before
     same = watch.open_test([VALIDATION])
     assert same.overfit_to_validation.value == 0.0
-    with pytest.raises(ConfigError, match="test must be labelled"):
+    with pytest.raises(ConfigError, match=r"test must be one tuple \(x, y\)"):
         watch.open_test(VALIDATION[0])
     model.layers[-1].bias.assign([np.nan] * 2)
     with pytest.raises(DivergedError):
@@ -126,10 +126,13 @@ def test_precision_sets_the_sizes_at_the_first_measurement():
     ("change", "message"),
     [
         ({"validation": (VALIDATION[0][:, :3], VALIDATION[1])}, "validation does not fit"),
-        ({"train": (TRAIN[0], np.eye(2)[TRAIN[1]])}, "train can't be measured: error must be"),
+        (
+            {"train": (TRAIN[0], np.eye(2)[TRAIN[1]])},
+            "train can't be measured: labels must",
+        ),
         ({"error": lambda y, p: np.mean(y - p[:, 0])}, "train can't be measured: error must give"),
         ({"error": lambda y, p: y @ p @ y}, "train does not fit the model"),
-        ({"train_validation": VALIDATION[0]}, "train_validation must be labelled"),
+        ({"train_validation": (VALIDATION[0],)}, "train_validation must be labelled"),
     ],
 )
 def test_what_does_not_fit_is_said_before_the_first_step(change, message):

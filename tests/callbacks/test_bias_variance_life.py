@@ -53,7 +53,7 @@ def cost(model: keras.Model, data: tuple[np.ndarray, np.ndarray]) -> float:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (TRAIN[0], "{} must be labelled"),
+        ((TRAIN[0],), "{} must be labelled"),
         ((TRAIN[0], TRAIN[1][:7]), "{} must have as many labels"),
         ([], "{} must have at least one example"),
     ],

@@ -88,6 +88,23 @@ def test_data_that_cannot_be_used(data, message):
         read(data, "train")
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (X, r"train must be one tuple \(x, y\) .* got an array of shape \(10, 2\)"),
+        ([X, Y], r"train must be a tuple \(x, y\), got a list of 2 arrays"),
+    ],
+)
+def test_arrays_without_their_tuple(data, message):
+    with pytest.raises(ConfigError, match=message):
+        check(data, "train")
+
+
+def test_single_examples_are_asked_for_in_batches():
+    with pytest.raises(ConfigError, match=r"as many labels .* must be batched, as by .batch\(32\)"):
+        read([(X[0], Y[0])], "train")
+
+
 @pytest.mark.parametrize("data", [None, 5])
 def test_what_is_no_data_at_all_is_refused_at_once(data):
     with pytest.raises(ConfigError, match=f"validation={data}"):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 
-from keras_ext.callbacks.measure import measure, per_example_errors, predictions
+from keras_ext.callbacks.measure import (
+    measure,
+    per_example_errors,
+    predictions,
+    warn_of_classes,
+)
 from keras_ext.diagnosis import ErrorEstimate
 from keras_ext.errors import ConfigError, DivergedError
 
@@ -146,7 +153,7 @@ def test_labels_that_do_not_fit_the_predictions():
     with pytest.raises(ConfigError, match=r"own_loss.*shape \(4,\).*shape \(4, 3\)"):
         per_example_errors(np.zeros(4), np.ones((4, 3)), loss=own_loss)
     sparse = "sparse_categorical_crossentropy"
-    with pytest.raises(ConfigError, match=r"labels of shape \(4, 3\)"):
+    with pytest.raises(ConfigError, match=r"class numbers .* got shape \(4, 3\): .*one-hot"):
         per_example_errors(np.eye(4)[:, :3], np.ones((4, 3)), loss=sparse)
 
 
@@ -187,3 +194,55 @@ def test_half_precision_predictions(rng, policy):
     assert predictions(model, np.ones((3, 4), "float32")).dtype == np.float32
     estimate, cost = measure(model, (rng.normal(size=(9, 4)), np.zeros((9, 3))))
     assert cost == pytest.approx(estimate.error, rel=1e-3)
+
+
+def padded(**compiled):
+    """A model of sequences whose zeros are padding, and examples of 3 steps of 8."""
+    model = keras.Sequential(
+        [
+            keras.Input((8,), dtype="int32"),
+            keras.layers.Embedding(5, 4, mask_zero=True),
+            keras.layers.Dense(3),
+        ]
+    )
+    model.compile("sgd", **compiled)
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(1, 5, (30, 8)), rng.integers(0, 3, (30, 8))
+    x[:, 3:] = 0
+    return model, x, y
+
+
+def test_padding_counts_neither_in_the_error_nor_in_the_cost():
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model, x, y = padded(loss=loss, weighted_metrics=["accuracy"])
+    estimate, cost = measure(model, (x, y), batch_size=7)
+    expected = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert cost == pytest.approx(expected["loss"], rel=1e-5)
+    assert estimate.error == pytest.approx(1 - expected["accuracy"], rel=1e-5)
+    wrong = model.predict(x, verbose=0).argmax(-1) != y
+    assert estimate.error == pytest.approx(wrong[:, :3].mean())
+    assert estimate.error != pytest.approx(wrong.mean())
+
+
+def test_an_example_of_padding_alone_is_left_out():
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model, x, y = padded(loss=loss)
+    x[:5] = 0
+    assert measure(model, (x, y))[0].count == 25
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels", "warned"),
+    [
+        ("hinge", np.array([-1.0, 1.0]), True),
+        (lambda y_true, y_pred: y_pred, np.array([0, 1, 2]), True),
+        (lambda y_true, y_pred: y_pred, np.array([0.5, 1.0]), False),
+        ("mse", np.array([0, 1, 2]), False),
+        ("sparse_categorical_crossentropy", np.array([0, 1, 2]), False),
+    ],
+)
+def test_labels_that_may_be_classes_are_asked_about(loss, labels, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_classes(labels, loss)
+    assert ["give error=" in str(item.message) for item in caught] == [True] * warned

@@ -194,6 +194,13 @@ def test_overfitting_turns_one_knob_by_one_notch_and_training_goes_on():
     assert [row["knob_turns"] for row in shift.rows] == [0.0] * 8 + [1.0] * 3
 
 
+def test_nothing_is_turned_after_the_last_epoch():
+    stop, _, model = play(FALLING, rising(best=3), on_overfitting="turn", epochs=9)
+    assert stop.report.overfitting is not None
+    assert stop.turns == []
+    assert knobs(model)["dropout"].value == 0.0
+
+
 def waves(*bests, high=0.3):
     """An error that is best in every seventh epoch from 2 on, and rises at once."""
     errors = [high, high]
@@ -299,7 +306,7 @@ def test_at_the_end_of_its_range_nothing_is_turned():
     knobs(model)["dropout"].value = 0.8
     stop, _, _ = play(FALLING, rising(), on_overfitting="dropout", epochs=12, model=model)
     assert stop.turns == []
-    other, _, _ = play(FALLING, rising(), on_overfitting="turn", epochs=9, model=model)
+    other, _, _ = play(FALLING, rising(), on_overfitting="turn", epochs=10, model=model)
     assert [turn.knob for turn in other.turns] == ["l2"]
 
 
@@ -308,7 +315,7 @@ def test_rates_of_their_own_all_move():
         [keras.Input((4,)), Dropout(0.1), Dropout(0.5), keras.layers.Dense(3, "softmax")]
     )
     model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
-    stop, _, _ = play(FALLING, rising(), on_overfitting="turn", epochs=9, model=model)
+    stop, _, _ = play(FALLING, rising(), on_overfitting="turn", epochs=10, model=model)
     assert stop.turns == [Turn(8, "dropout", (0.1, 0.5), (0.2, 0.6))]
 
 
@@ -522,10 +529,12 @@ def test_a_loss_without_a_cost_for_each_example_can_be_watched_by_its_error():
         made.compile("sgd", total, run_eagerly=True)
         return made
 
-    stop = example()
-    model().fit(*TRAIN, epochs=2, verbose=0, callbacks=[stop])
+    stop, squared = example(), "the error is the squared difference with the loss .*total"
+    with pytest.warns(UserWarning, match=squared):
+        model().fit(*TRAIN, epochs=2, verbose=0, callbacks=[stop])
     assert len(stop.history) == 2
-    with pytest.raises(ConfigError, match="monitor='cost'"):
+    refused = pytest.raises(ConfigError, match="monitor='cost'")
+    with pytest.warns(UserWarning, match=squared), refused:
         model().fit(*TRAIN, verbose=0, callbacks=[example(monitor="cost")])
 
 
@@ -605,7 +614,8 @@ def test_a_resumed_run_ends_like_one_that_was_never_cut(cut):
 
 
 def test_the_state_is_plain_values_and_arrays():
-    stop, _, _ = play(FALLING, rising(), on_overfitting="turn", restore="best_validation", epochs=9)
+    options = {"on_overfitting": "turn", "restore": "best_validation", "epochs": 10}
+    stop, _, _ = play(FALLING, rising(), **options)
     state = stop.get_state()
     arrays = [*state.pop("weights"), *state.pop("values").values()]
     assert all(isinstance(item, np.ndarray) for item in arrays)

@@ -123,6 +123,14 @@ def test_a_data_set_is_read_once_also_by_copies():
     np.testing.assert_array_equal(np.bincount(samples.chosen["train"].y), [20] * 10)
 
 
+def test_a_long_way_to_the_end_is_told_once():
+    train = Batches([(np.full(100, label), np.full(100, label)) for label in range(30)])
+    samples = Samples({"train": train, "validation": arrays(50)}, 100, None)
+    with pytest.warns(UserWarning, match="1,000 examples of train are read, and more come") as told:
+        samples.draw(ONLY)
+    assert len(told) == 1
+
+
 def test_what_does_not_fit_is_named():
     samples = drawn(100, 50, 1000)
 
@@ -131,6 +139,12 @@ def test_what_does_not_fit_is_named():
 
     with pytest.raises(ConfigError, match=r"^train does not fit the model: first line$"):
         samples.try_first(20, refuse)
+
+    def of_keras(examples):
+        raise ValueError("Exception encountered when calling A.call().\n\n\x1b[1mrank 3\x1b[0m\n")
+
+    with pytest.raises(ConfigError, match=r"^train does not fit the model: rank 3$"):
+        samples.try_first(20, of_keras)
 
     def unknown(examples):
         raise ConfigError("error must be something else")

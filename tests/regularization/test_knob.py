@@ -130,3 +130,10 @@ def test_the_magnitude_of_augmentation_is_a_knob():
     ):
         knob.value = 1.1
     assert knob.value == 1
+
+
+def test_a_missing_knob_says_what_there_is():
+    model = keras.Sequential([keras.Input((4,)), Dropout(0.2), keras.layers.Dense(3)])
+    with pytest.raises(KeyError, match=r"no knob 'l2'; there are: dropout .*adjustable"):
+        knobs(model)["l2"]
+    assert knobs(model).get("l2") is None

@@ -184,6 +184,41 @@ def test_a_model_without_a_config_is_refused_by_name(convert):
         assert "\n" not in str(caught.value)
 
 
+class Bare(keras.Model):
+    """As most people write one."""
+
+    def __init__(self):
+        super().__init__()
+        self.drop = keras.layers.Dropout(0.5)
+
+    def call(self, inputs, training=None):
+        return self.drop(inputs, training=training)
+
+
+class Passing(keras.Model):
+    """What Keras gives every model goes on to it, whatever the first argument is called."""
+
+    def __init__(this, **options):
+        super().__init__(**options)
+        this.dense = keras.layers.Dense(2)
+
+    def call(this, inputs):
+        return this.dense(inputs)
+
+
+def test_a_constructor_without_keras_arguments_is_told_what_to_take():
+    model = Bare()
+    model(ROWS)
+    with pytest.raises(ConfigError, match=r"Bare 'bare' .* must take \*\*kwargs .*Dropout in the"):
+        adjustable(model)
+
+
+def test_self_may_have_another_name():
+    model = Passing()
+    model(ROWS)
+    np.testing.assert_array_equal(outputs_of(adjustable(model)), outputs_of(model))
+
+
 class Defaults(keras.Model):
     """Keras takes 1 for the argument whatever was passed."""
 

@@ -97,9 +97,10 @@ def test_predictions_are_those_of_the_pure_part(curve: Any) -> None:
 
 def test_what_is_announced(curve: Any) -> None:
     made, told, _ = curve
-    assert len(told) == 8 + 2
-    assert told[0].startswith("seed 0, 60 examples: train error ")
-    assert told[7].startswith("seed 1, 480 examples: train error ")
+    assert len(told) == 1 + 8 + 2
+    assert told[0] == "8 runs of 50 steps with 50 examples each"
+    assert told[1].startswith("seed 0, 60 examples: train error ")
+    assert told[8].startswith("seed 1, 480 examples: train error ")
     summary = made.summary().splitlines()
     assert summary[-2:] == told[-2:]
     assert summary[0].startswith("       60 examples: train error ")
@@ -110,6 +111,8 @@ def test_what_is_announced(curve: Any) -> None:
     ("changes", "message"),
     [
         ({"sizes": []}, r"sizes=\[\]"),
+        ({"sizes": 100}, "sizes must be a list of whole numbers, got sizes=100"),
+        ({"seeds": 3}, "seeds must be a list of whole numbers, got seeds=3"),
         (
             {"sizes": [100, 1001]},
             r"from 1 to 1000 \(.*\), got sizes=\[100, 1001\]",
