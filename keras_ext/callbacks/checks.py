@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable
 from math import isfinite
 from numbers import Integral, Real
@@ -49,6 +50,17 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
         names = ", ".join(repr(choice) for choice in choices)
         raise ConfigError(f"{name} must be one of {names}, got {name}={value!r}")
     return value
+
+
+def reason(error: BaseException) -> str:
+    """The line that tells what was wrong; Keras puts one in front that says where.
+
+    >>> reason(ValueError("Exception encountered when calling Dense.call().\\n\\nrank 3"))
+    'rank 3'
+    """
+    lines = [line.strip() for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()]
+    telling = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return (telling or [type(error).__name__])[0]
 
 
 def copy_sharing(original: T, memo: dict[int, Any], shared: Iterable[Any]) -> T:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ext.callbacks import checks
 from keras_ext.errors import ConfigError
 from keras_ext.gradients import backend, copies
 from keras_ext.regularization import strengths
@@ -81,10 +82,10 @@ def calls(model: keras.Model, x: Any, y: Any) -> list[Call]:
     except ConfigError:
         raise
     except backend.errors() as error:
-        reason = str(error).strip().partition("\n")[0]
         raise ConfigError(
-            f"model {model.name!r} can't be run layer by layer on x and y ({reason}); no layer may"
-            " be called inside a compiled function or a loop"
+            f"model {model.name!r} can't be run layer by layer on x and y"
+            f" ({checks.reason(error)}); y must fit the loss, and no layer may be called inside a"
+            " compiled function or a loop"
         ) from error
     if not any(call.depth for call in seen):
         raise ConfigError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from math import sqrt
 from typing import Any
 
+from keras_ext.callbacks import checks
 from keras_ext.callbacks.examples import Examples, batches, check, read
 from keras_ext.callbacks.outputs import Output
 from keras_ext.callbacks.reservoir import Reservoir
@@ -82,7 +82,9 @@ class Samples:
             except KerasExtError as error:
                 raise ConfigError(f"{name} can't be measured: {error}") from error
             except Exception as error:
-                raise ConfigError(f"{name} does not fit the model: {_reason(error)}") from error
+                raise ConfigError(
+                    f"{name} does not fit the model: {checks.reason(error)}"
+                ) from error
 
     def forget(self) -> None:
         """Leave it to the next measurement how many examples are needed."""
@@ -151,10 +153,3 @@ def draw(data: Any, name: str, output: Output, most: int | None) -> Examples:
                 stacklevel=2,
             )
     return reservoir.sample(name)
-
-
-def _reason(error: Exception) -> str:
-    """The line that tells what was wrong; Keras puts one in front that says where."""
-    lines = [line.strip() for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()]
-    telling = [line for line in lines if line and not line.startswith("Exception encountered")]
-    return (telling or [type(error).__name__])[0]

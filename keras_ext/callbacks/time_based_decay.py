@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from math import isclose
 from typing import Any
@@ -121,6 +122,8 @@ class TimeBasedDecay(keras.callbacks.Callback):
         """Set the rate of the epoch."""
         if self._rate is None:
             self._begin(epoch)
+        else:
+            self._notice_others()
         if self.by == "epoch":
             self._set(epoch)
 
@@ -147,6 +150,7 @@ class TimeBasedDecay(keras.callbacks.Callback):
         self._initial = None
         self._rate = None
         self._step = None
+        self._warned: bool = False
 
     def _begin(self, epoch: int) -> None:
         """Settle the initial rate and the number of the first step."""
@@ -162,6 +166,17 @@ class TimeBasedDecay(keras.callbacks.Callback):
         check_floor(self.floor, self._initial)
         if self.by == "step":
             self._step = epoch * self._steps_per_epoch(epoch)
+
+    def _notice_others(self) -> None:
+        rate = _read(self.model.optimizer)
+        if self._warned or isclose(rate, self._rate or 0.0, rel_tol=1e-6):
+            return
+        self._warned = True
+        warnings.warn(
+            f"the learning rate was set to {rate:g} by another callback, and TimeBasedDecay sets it"
+            " back to its own: use one of them",
+            stacklevel=3,
+        )
 
     def _known_initial(self) -> float | None:
         """The rate that the decay begins with; None where the optimizer can't tell."""

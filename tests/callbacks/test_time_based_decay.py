@@ -209,3 +209,11 @@ class TestRefused:
     def test_a_floor_above_the_rate_of_the_optimizer(self):
         with pytest.raises(ConfigError, match=r"floor=0\.3"):
             fit(build(0.2), example(floor=0.3))
+
+
+def test_another_callback_that_sets_the_rate_is_told_of_once():
+    other = keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1, min_delta=100)
+    with pytest.warns(UserWarning, match="set to .* by another callback") as told:
+        history = fit(build(0.2), example(decay_rate=1.0), other, epochs=5)
+    assert sum("another callback" in str(item.message) for item in told) == 1
+    assert history["learning_rate"] == pytest.approx([0.2 / (1 + e) for e in range(5)])
