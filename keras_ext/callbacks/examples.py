@@ -9,9 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ext.callbacks import outputs, random_state
+from keras_ext.callbacks import outputs
 from keras_ext.callbacks.outputs import ONLY, Output
 from keras_ext.errors import ConfigError
+from keras_ext.gradients import random_state
 
 INFINITE = -1  # what a tf.data.Dataset answers for its cardinality
 

@@ -10,26 +10,7 @@ import keras
 import numpy as np
 
 from keras_ext.callbacks.outputs import ONLY, Output
-
-# Losses whose error is right or wrong; of all others the squared error is taken.
-_CLASSIFICATION: dict[str, tuple[Any, ...]] = {
-    "sparse": (
-        keras.losses.SparseCategoricalCrossentropy,
-        keras.losses.sparse_categorical_crossentropy,
-    ),
-    "categorical": (
-        keras.losses.CategoricalCrossentropy,
-        keras.losses.CategoricalFocalCrossentropy,
-        keras.losses.categorical_crossentropy,
-        keras.losses.categorical_focal_crossentropy,
-    ),
-    "binary": (
-        keras.losses.BinaryCrossentropy,
-        keras.losses.BinaryFocalCrossentropy,
-        keras.losses.binary_crossentropy,
-        keras.losses.binary_focal_crossentropy,
-    ),
-}
+from keras_ext.gradients.labels import kind as kind
 
 
 def compiled_loss(model: Any, output: Output = ONLY) -> Any:
@@ -48,20 +29,6 @@ def compiled_loss(model: Any, output: Output = ONLY) -> Any:
         several = output.name not in output.names or output.name in loss
         loss = loss if several else None  # Of an output that is left out there is none.
     return keras.losses.get(output.of(loss, "loss") if several else loss)
-
-
-def kind(loss: Any) -> str:
-    """The labels that the loss is made for: "sparse", "categorical", "binary" or "number".
-
-    >>> kind("binary_crossentropy"), kind(keras.losses.MeanSquaredError())
-    ('binary', 'number')
-    """
-    loss = _function(loss)
-    for name, members in _CLASSIFICATION.items():
-        for member in members:
-            if loss is member or (isinstance(member, type) and isinstance(loss, member)):
-                return name
-    return "number"
 
 
 _OF_NUMBERS = {
@@ -142,7 +109,3 @@ def aligned(y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndar
     if y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1:
         return y_true[..., 0], y_pred
     return y_true, y_pred
-
-
-def _function(loss: Any) -> Any:
-    return loss.func if isinstance(loss, partial) else keras.losses.get(loss)

@@ -10,10 +10,11 @@ from typing import Any
 
 import keras
 
-from keras_ext.callbacks import checks, kept_model, part_states, random_state
+from keras_ext.callbacks import checks, kept_model, part_states
 from keras_ext.callbacks.description import describe, differences, plain
 from keras_ext.callbacks.generations import Generations
 from keras_ext.errors import ConfigError, OutputError
+from keras_ext.gradients import random_state
 
 
 class TrainingState(keras.callbacks.Callback):

@@ -12,6 +12,28 @@ import numpy as np
 
 from keras_ext.errors import ConfigError
 from keras_ext.gradients import backend, copies
+from keras_ext.gradients.blocked import Trace
+from keras_ext.gradients.compiled_loss import compile_copy
+from keras_ext.gradients.remaking import layers_of
+
+WEIGHTS, INPUTS = "weights", "inputs"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A tensor that the cost is a function of.
+
+    Args:
+        path: of a weight, such as "dense/kernel"; of an input, such as "x" or "x['image']".
+        value: an array of its shape, in double precision.
+        variable: the weight in the copy of the model; None for an input.
+        place: of an input among the leaves of x.
+    """
+
+    path: str
+    value: np.ndarray
+    variable: Any = None
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -19,11 +41,15 @@ class Flat:
     """A model as functions of one flat vector.
 
     Args:
-        cost: from theta, a float64 array of shape (weights,), to the cost that ``fit`` minimises.
+        cost: from theta, a float64 array of shape (elements,), to the cost that ``fit`` minimises.
         gradient: from theta to an array of the same shape.
-        theta: the weights at present.
-        segments: the slice of theta that each trainable variable takes.
-        paths, shapes: of the trainable variables, in this order.
+        theta: the weights, or inputs, at present.
+        segments: the slice of theta that each part takes.
+        paths, shapes: of the parts, in this order.
+        trace: records the operations that the cost is computed by.
+        losses: the compiled loss, or structure of losses, each ``Watched`` or None.
+        layers: names of all layers.
+        retraced: makes the cost once more.
     """
 
     cost: backend.Cost
@@ -32,6 +58,10 @@ class Flat:
     segments: tuple[slice, ...]
     paths: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    trace: Callable[[], Trace]
+    losses: Any
+    layers: frozenset[str]
+    retraced: Callable[[], backend.Cost]
 
 
 def flatten(
@@ -42,6 +72,7 @@ def flatten(
     training: bool,
     build: Callable[[], keras.Model] | None,
     dtype: str,
+    of: tuple[str, ...] = (WEIGHTS,),
 ) -> Flat:
     """Make the two functions from a copy of the model; to be called within ``computing_in(dtype)``.
 
@@ -56,34 +87,61 @@ def flatten(
         training: whether dropout and batch norm work as they do in ``fit``.
         build: makes the model anew, where its config can't.
         dtype: "float64" or "float32".
+        of: what the cost is a function of: the trainable "weights", the float "inputs", or both.
     """
     x, y, sample_weight = copies.copy_data(data, dtype)
     copy = copies.copy_model(model, dtype, build, x)
-    copies.compile_copy(copy, model, loss, dtype)
-    trained = {id(variable) for variable in model.trainable_variables}
-    pairs = [
-        pair for pair in zip(model.variables, copy.variables, strict=True) if id(pair[0]) in trained
-    ]
+    losses = compile_copy(copy, model, loss, dtype)
+    if y is None and any(keras.tree.flatten(losses)):
+        raise ConfigError(f"y must be the labels for the loss of {model.name!r}, got y=None")
+    parts = _weights(model, copy) if WEIGHTS in of else []
+    parts += _inputs(data[0]) if INPUTS in of else []
+    leaves = keras.tree.flatten(x)
 
     def stateless(values: list[Any]) -> Any:
-        state = [(new, value) for (_, new), value in zip(pairs, values, strict=True)]
+        state, given = [], list(leaves)
+        for part, value in zip(parts, values, strict=True):
+            if part.variable is None:
+                given[part.place] = value
+            else:
+                state.append((part.variable, value))
+        inputs = keras.tree.pack_sequence_as(x, given) if keras.tree.is_nested(x) else given[0]
         with keras.StatelessScope(state, collect_losses=True):
-            y_pred = copy(x, training=training)
-            cost = copy.compute_loss(x, y, y_pred, sample_weight, training=training)
+            y_pred = copy(inputs, training=training)
+            cost = copy.compute_loss(inputs, y, y_pred, sample_weight, training=training)
             return keras.ops.sum(cost)
 
-    shapes = tuple(tuple(old.shape) for old, _ in pairs)
-    values = [keras.ops.convert_to_numpy(old.value).astype("float64").ravel() for old, _ in pairs]
-    ends = [int(end) for end in np.cumsum([0] + [len(value) for value in values])]
+    shapes = tuple(part.value.shape for part in parts)
+    ends = [int(end) for end in np.cumsum([0] + [part.value.size for part in parts])]
     cost, gradient = backend.functions(stateless, shapes, dtype)
     return Flat(
         cost,
         gradient,
-        np.concatenate(values),
+        np.concatenate([part.value.ravel() for part in parts]),
         tuple(slice(first, last) for first, last in itertools.pairwise(ends)),
-        tuple(old.path for old, _ in pairs),
+        tuple(part.path for part in parts),
         shapes,
+        lambda: backend.trace(stateless, shapes, dtype),
+        losses,
+        frozenset(layer.name for layer in layers_of(model)),
+        lambda: backend.functions(stateless, shapes, dtype)[0],
     )
+
+
+def frozen_weights(model: keras.Model) -> list[Any]:
+    """Weights that were made to be trained and are not: of layers set to ``trainable = False``."""
+    trained = {id(variable) for variable in model.trainable_variables}
+    made = {
+        id(variable): variable
+        for layer in layers_of(model)
+        for variable in layer._trainable_variables
+    }
+    return [variable for key, variable in made.items() if key not in trained]
+
+
+def has_float_inputs(x: Any) -> bool:
+    """Whether a gradient with respect to the inputs exists."""
+    return bool(_inputs(x))
 
 
 def check_data(x: Any, y: Any, sample_weight: Any) -> None:
@@ -92,21 +150,30 @@ def check_data(x: Any, y: Any, sample_weight: Any) -> None:
     Raises:
         ConfigError: naming the argument: no examples, lengths that differ, or values not finite.
     """
+    if not _leaves("x", x):
+        raise ConfigError(f"x must be an array, or a structure of arrays, got x={x!r}")
     length = None
     for name, data in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-        for array in map(np.asarray, keras.tree.flatten(data) if data is not None else ()):
+        for path, array in _leaves(name, data):
             if array.ndim == 0 or len(array) == 0:
-                raise ConfigError(f"{name} must hold examples, got an array of shape {array.shape}")
+                raise ConfigError(f"{path} must hold examples, got an array of shape {array.shape}")
             length = len(array) if length is None else length
             if len(array) != length:
-                raise ConfigError(f"{name} has {len(array)} examples but x has {length}")
+                raise ConfigError(f"{path} has {len(array)} examples but x has {length}")
+            if array.dtype.kind == "O":
+                raise ConfigError(f"{path} must be an array of numbers, got {type(data).__name__}")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 bad = int(np.argwhere(~np.isfinite(array))[0][0])
-                raise ConfigError(f"{name} must be finite, got NaN or infinity in example {bad}")
+                raise ConfigError(f"{path} must be finite, got NaN or infinity in example {bad}")
 
 
-def check_model(model: Any, loss: Any) -> None:
+def check_model(model: Any, loss: Any, *, trains: bool = True) -> None:
     """Refuse a model that has no cost or nothing to train.
+
+    Args:
+        model: what was given.
+        loss: in place of the compiled one.
+        trains: whether it needs trainable weights.
 
     Raises:
         ConfigError: saying what to do.
@@ -117,5 +184,45 @@ def check_model(model: Any, loss: Any) -> None:
         raise ConfigError(f"model {model.name!r} is not built: give it an Input, or call it once")
     if loss is None and not model.compiled:
         raise ConfigError(f"model {model.name!r} is not compiled: compile it, or pass loss=")
-    if not model.trainable_variables:
-        raise ConfigError(f"model {model.name!r} has no trainable weights: nothing to check")
+    if trains and not model.trainable_variables:
+        frozen = " (all are frozen: set trainable = True)" if model.weights else ""
+        raise ConfigError(
+            f"model {model.name!r} has no trainable weights{frozen}: nothing to check"
+        )
+
+
+def _weights(model: keras.Model, copy: keras.Model) -> list[Part]:
+    """The trainable weights in the model's order, each once."""
+    trained = {id(variable) for variable in model.trainable_variables}
+    return [
+        Part(old.path, _array(old.value), new)
+        for old, new in zip(model.variables, copy.variables, strict=True)
+        if id(old) in trained
+    ]
+
+
+def _inputs(x: Any) -> list[Part]:
+    """The float leaves of x."""
+    return [
+        Part(path, _array(leaf), None, place)
+        for place, (path, leaf) in enumerate(_leaves("x", x))
+        if leaf.dtype.kind == "f"
+    ]
+
+
+def _leaves(name: str, data: Any) -> list[tuple[str, np.ndarray]]:
+    """Arrays with the path of each, without what is None.
+
+    >>> [path for path, _ in _leaves("x", {"a": np.ones(2), "b": [np.ones(2), None]})]
+    ["x['a']", "x['b'][0]"]
+    """
+    found = []
+    for path, leaf in keras.tree.flatten_with_path(data) if data is not None else ():
+        if leaf is not None:
+            array = keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else leaf
+            found.append((name + "".join(f"[{key!r}]" for key in path), np.asarray(array)))
+    return found
+
+
+def _array(value: Any) -> np.ndarray:
+    return np.array(keras.ops.convert_to_numpy(value)).astype("float64")

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_ext.errors import ConfigError
-from keras_ext.gradients import adapter, algorithm, backend, copies
+from keras_ext.gradients import adapter, algorithm, backend, copies, labels, reasons
 from keras_ext.gradients.finding import Finding, norm_error
 from keras_ext.gradients.gradient_report import GradientReport
-from keras_ext.gradients.variable_report import VariableReport
+from keras_ext.gradients.remaking import reason_of
+from keras_ext.gradients.variable_report import VariableReport, frozen
 
 
 def check_gradients(
     model: keras.Model,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     sample_weight: Any = None,
     loss: Any = None,
@@ -35,6 +37,8 @@ def check_gradients(
     they are. Code that insists on float32 is judged in single precision, and so is code that says
     float64 and computes in float32: that is measured. While it runs, Keras's global precision is
     changed, so no other thread should make or train models.
+
+    A ``train_step`` of the model's own isn't seen: the cost is that of ``compute_loss``.
 
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="tanh")])
     >>> model.compile(loss="mse")
@@ -56,62 +60,173 @@ def check_gradients(
         directions: how many for each variable; smaller variables are measured by element.
         max_elements: how many elements of each variable "exhaustive" measures; None is all.
 
+    Returns:
+        A row for each trainable weight; frozen ones come last, untested.
+
     Raises:
         ConfigError: naming the argument and what to do; also for a cost that isn't deterministic.
     """
-    if method not in algorithm.METHODS:
-        names = ", ".join(algorithm.METHODS)
-        raise ConfigError(f"method must be one of {names}, got method={method!r}")
-    for name, count in (("directions", directions), ("max_elements", max_elements)):
-        if count is not None and (type(count) is not int or count < 1):
-            raise ConfigError(f"{name} must be a whole number of at least 1, got {name}={count!r}")
     adapter.check_model(model, loss)
+    how = Measuring(method, seed, directions, max_elements)
+    report = measured(model, (x, y, sample_weight), how, loss=loss, training=training, build=build)
+    rest = tuple(
+        frozen(variable.path, tuple(variable.shape)) for variable in adapter.frozen_weights(model)
+    )
+    return report.with_rows(rest)
+
+
+def check_input_gradients(
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
+    *,
+    sample_weight: Any = None,
+    loss: Any = None,
+    method: str = "projection",
+    training: bool = True,
+    build: Callable[[], keras.Model] | None = None,
+    seed: int = 0,
+    directions: int = 3,
+    max_elements: int | None = None,
+) -> GradientReport:
+    """The same for the gradient of the cost with respect to the inputs.
+
+    It is what saliency maps and adversarial examples are made from, and what a model passes on to
+    whatever feeds it. The weights need not be trainable.
+
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="tanh")])
+    >>> report = check_input_gradients(model, np.ones((4, 3)), np.zeros((4, 2)), loss="mse")
+    >>> [(row.path, row.shape, row.status) for row in report.variables]
+    [('x', (4, 3), 'ok')]
+
+    Args:
+        x: as for ``check_gradients``; the leaves of floating-point numbers are checked.
+        model, y, sample_weight, loss, method, training, build, seed, directions, max_elements: as
+            for ``check_gradients``.
+
+    Returns:
+        A row for each float array of x. The first number of an index is that of the example.
+
+    Raises:
+        ConfigError: as ``check_gradients``, and where x holds no floats.
+    """
+    adapter.check_model(model, loss, trains=False)
     adapter.check_data(x, y, sample_weight)
-    data = (x, y, sample_weight)
+    if not adapter.has_float_inputs(x):
+        raise ConfigError(
+            "x must hold floats for a gradient with respect to it, got whole numbers: check the "
+            "part of the model after its Embedding or Rescaling"
+        )
+    how = Measuring(method, seed, directions, max_elements)
+    data, of = (x, y, sample_weight), (adapter.INPUTS,)
+    return measured(model, data, how, loss=loss, training=training, build=build, of=of)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How slopes are measured, see ``check_gradients``.
+
+    Raises:
+        ConfigError: naming the argument.
+    """
+
+    method: str = "projection"
+    seed: int = 0
+    directions: int = 3
+    max_elements: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in algorithm.METHODS:
+            names = ", ".join(algorithm.METHODS)
+            raise ConfigError(f"method must be one of {names}, got method={self.method!r}")
+        for name, least in (("directions", 1), ("max_elements", 1), ("seed", 0)):
+            count = getattr(self, name)
+            whole = isinstance(count, int) and not isinstance(count, bool)
+            if not (whole and count >= least) and not (name == "max_elements" and count is None):
+                raise ConfigError(
+                    f"{name} must be a whole number of at least {least}, got {name}={count!r}"
+                )
+
+
+def measured(
+    model: keras.Model,
+    data: tuple[Any, Any, Any],
+    how: Measuring,
+    *,
+    loss: Any,
+    training: bool,
+    build: Callable[[], keras.Model] | None,
+    of: tuple[str, ...] = (adapter.WEIGHTS,),
+) -> GradientReport:
+    """The report on a model that was checked, in double precision if it can be.
+
+    Args:
+        model, loss, training, build, of: as for ``adapter.flatten``.
+        data: x, y and sample_weight.
+        how: slopes are measured.
+
+    Raises:
+        ConfigError: where the cost can't be computed, or isn't deterministic.
+    """
+    adapter.check_data(*data)
     failure: Exception | None = None
     for dtype in ("float64", "float32"):
         with copies.computing_in(dtype):
             try:
                 flat = adapter.flatten(
-                    model, data, loss=loss, training=training, build=build, dtype=dtype
+                    model, data, loss=loss, training=training, build=build, dtype=dtype, of=of
                 )
-                flat.cost(flat.theta)
+                value = _cost(flat, data[1])
+            except ConfigError:
+                raise
             except backend.errors() as error:
                 failure = error
                 continue
-            return _report(flat, method, directions, max_elements, seed)
-    if isinstance(failure, ConfigError):
-        raise failure
-    reason = str(failure).strip().partition("\n")[0]
+            reasons.check_deterministic(flat, value, flat.cost)
+            report = _report(flat, how)
+            if not report.ok:
+                # Numbers that Python or numpy drew are constants of what was compiled.
+                reasons.check_deterministic(flat, value, flat.retraced())
+            return report
+    reason = reason_of(failure)
     raise ConfigError(
         f"the cost of {model.name!r} can't be computed on x and y: {reason}"
     ) from failure
 
 
-def _report(
-    flat: adapter.Flat, method: str, directions: int, max_elements: int | None, seed: int
-) -> GradientReport:
+def _cost(flat: adapter.Flat, y: Any) -> float:
+    """The cost, after a look at the labels: out of range they break it, or pass unseen."""
+    try:
+        return flat.cost(flat.theta)
+    finally:
+        watched, leaves = keras.tree.flatten(flat.losses), keras.tree.flatten(y)
+        alike = type(flat.losses) is type(y) or len(watched) == 1
+        if alike and len(watched) == len(leaves):
+            for loss, leaf in zip(watched, leaves, strict=True):
+                if loss is not None and loss.outputs:
+                    labels.check_classes(loss.loss, leaf, loss.outputs)
+
+
+def _report(flat: adapter.Flat, how: Measuring) -> GradientReport:
     """The findings of the pure algorithm with the names of the variables."""
     findings = algorithm.check(
         flat.cost,
         flat.gradient,
         flat.theta,
         flat.segments,
-        method=method,
-        directions=directions,
-        max_elements=max_elements,
-        seed=seed,
+        method=how.method,
+        directions=how.directions,
+        max_elements=how.max_elements,
+        seed=how.seed,
     )
-    rows = tuple(
-        _row(path, shape, finding)
-        for path, shape, finding in zip(flat.paths, flat.shapes, findings, strict=True)
-    )
+    texts = reasons.of_findings(flat, findings)
+    rows = tuple(map(_row, flat.paths, flat.shapes, findings, texts))
     slopes = [slope for finding in findings for slope in finding.slopes]
     single = any(row.precision == "single" for row in rows)
-    return GradientReport(rows, norm_error(slopes), "single" if single else "double", method)
+    return GradientReport(rows, norm_error(slopes), "single" if single else "double", how.method)
 
 
-def _row(path: str, shape: tuple[int, ...], finding: Finding) -> VariableReport:
+def _row(path: str, shape: tuple[int, ...], finding: Finding, reason: str) -> VariableReport:
     index = finding.index
     place = None if index is None else tuple(int(side) for side in np.unravel_index(index, shape))
     precision = finding.precision.name if finding.precision is not None else "double"
@@ -124,4 +239,5 @@ def _row(path: str, shape: tuple[int, ...], finding: Finding) -> VariableReport:
         finding.analytic,
         finding.numeric,
         precision,
+        reason,
     )

@@ -272,10 +272,21 @@ def test_noise_of_its_own_is_refused(batch) -> None:
         check_gradients(_dense(Noisy()), *batch)
 
 
-def test_frozen_weights_are_left_out(batch) -> None:
-    model = _dense(layers.Dense(4, trainable=False))
+def test_frozen_weights_are_untested(batch) -> None:
+    """Moving statistics were never meant to be trained, and are no frozen weights."""
+    frozen = layers.Dense(4, trainable=False)
+    model = keras.Sequential(
+        [keras.Input((5,)), frozen, layers.BatchNormalization(), layers.Dense(3)]
+    )
+    model.compile(loss=SPARSE)
     report = check_gradients(model, *batch)
-    assert [row.shape for row in report.variables] == [(4, 3), (3,)]
+    assert [row.shape for row in report.variables] == [(4,), (4,), (4, 3), (3,), (5, 4), (4,)]
+    assert [row.path for row in report.variables[4:]] == [w.path for w in frozen.weights]
+    assert all(row.status == "untested" for row in report.variables[4:])
+    assert all("trainable is False" in row.reason for row in report.variables[4:])
+    assert report.ok
+    assert "2 frozen weights were not checked" in str(report)
+    assert frozen.kernel.path not in str(report)
 
 
 class Subclassed(keras.Model):

@@ -10,7 +10,7 @@ import math
 import pytest
 from rich.console import Console
 
-from keras_ext.gradients import GradientReport, VariableReport
+from keras_ext.gradients import GradientReport, VariableReport, variable_report
 
 OK = VariableReport("dense/kernel", (3, 2), "ok", 2e-9, None, 1.25, 1.25, "double")
 WRONG = VariableReport("dense/bias[0]", (2,), "wrong", 0.5, (1,), 2.0, 1.0, "double")
@@ -88,6 +88,39 @@ def test_the_table_has_a_row_for_each_variable() -> None:
 
 def test_advice_is_given_for_what_occurs() -> None:
     assert _report(OK).advice == ()
-    advice = _report(OK, WRONG, UNTESTED, precision="single").advice
+    single = dataclasses.replace(OK, path="conv/kernel", precision="single")
+    advice = _report(OK, WRONG, UNTESTED, single, precision="single").advice
     assert [text.partition(":")[0] for text in advice] == ["wrong", "untested", "single precision"]
+    assert advice[2].endswith("errors below 1% stay hidden in conv/kernel.")
     assert advice[0] in str(_report(WRONG))
+
+
+def test_reasons_are_said_with_the_weights_they_are_about() -> None:
+    blocked = dataclasses.replace(UNTESTED, reason="no gradient comes through round in layer 'q'")
+    report = _report(OK, blocked, dataclasses.replace(blocked, path="norm/gamma"))
+    assert [text.partition(":")[0] for text in report.advice] == [
+        "disconnected or blocked",
+        "norm/beta, norm/gamma",
+    ]
+    assert report.advice[1].endswith("round in layer 'q'.")
+
+
+def test_frozen_weights_are_counted_and_not_listed() -> None:
+    rows = tuple(variable_report.frozen(f"base/{number}", (2,)) for number in range(300))
+    report = _report(OK).with_rows(rows)
+    assert len(str(report).splitlines()) < 12
+    assert "300 frozen weights were not checked" in str(report)
+    assert report.advice == ()
+    assert len(report.as_dict()["variables"]) == 301
+
+
+def test_the_summary_names_the_worst() -> None:
+    assert _report(OK, WRONG, UNTESTED).summary() == (
+        "relative error 1.0e-09 (excellent), double precision: 1 ok, 1 untested, 1 wrong; "
+        "dense/bias[0], element (1,) is wrong: 2 by backpropagation, 1 by differences"
+    )
+
+
+def test_the_bands_are_said() -> None:
+    assert "excellent < 1e-07, good < 1e-05, look closer < 1e-03" in str(_report(OK))
+    assert _report(OK).as_dict()["bands"] == {"excellent": 1e-7, "good": 1e-5, "look closer": 1e-3}

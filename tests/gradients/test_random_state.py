@@ -7,7 +7,8 @@ import random
 import keras
 import numpy as np
 
-from keras_ext.callbacks import random_state, snapshot
+from keras_ext.callbacks import snapshot
+from keras_ext.gradients import random_state
 
 
 def drawn() -> list[float]:

@@ -1,0 +1,105 @@
+"""The loss of a model, computing in another precision, and watching the labels it gets."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_ext.gradients import labels
+
+BY_SHAPE = ("crossentropy", "ce")
+"""Names that Keras takes for one of three losses, by the shape of the labels."""
+
+
+@dataclass
+class Watched:
+    """A loss, and the shape of the outputs that it was last called with.
+
+    Args:
+        loss: a function or a ``keras.losses.Loss``.
+        outputs: None before the first call.
+    """
+
+    loss: Any
+    outputs: labels.Shape | None = None
+
+    def see(self, y_true: Any, y_pred: Any) -> None:
+        """Note the shape of the outputs, and refuse labels that don't fit them."""
+        if hasattr(y_true, "shape") and hasattr(y_pred, "shape"):
+            self.outputs = tuple(y_pred.shape)
+            labels.check_shape(self.loss, tuple(y_true.shape), self.outputs)
+
+
+def compile_copy(copy: keras.Model, model: keras.Model, loss: Any, dtype: str) -> Any:
+    """Compile the copy with the loss, or structure of losses, computing in ``dtype``.
+
+    Args:
+        copy: what to compile.
+        model: whose loss and weights of losses are taken where ``loss`` is None.
+        loss: all that ``compile(loss=...)`` takes.
+
+    Returns:
+        The loss, or structure of losses, each ``Watched``, or None where that can't be.
+    """
+    weights = None
+    if loss is None:
+        # The public get_compile_config would serialize the optimizer and all metrics as well.
+        loss = model.loss
+        weights = getattr(getattr(model, "_compile_loss", None), "_user_loss_weights", None)
+    if isinstance(loss, dict) and "class_name" in loss:
+        loss = keras.losses.get(loss)
+    every = [_watched(one) for one in keras.tree.flatten(loss)]
+    parts = [_in_dtype(one, dtype) if isinstance(one, Watched) else one for one in every]
+    watched = [one if isinstance(one, Watched) else None for one in every]
+    copy.compile(
+        optimizer=None,
+        loss=_packed(loss, parts),
+        loss_weights=weights,
+        jit_compile=False,
+    )
+    return _packed(loss, watched)
+
+
+def _packed(loss: Any, parts: list[Any]) -> Any:
+    """The parts in the structure of the loss."""
+    return keras.tree.pack_sequence_as(loss, parts) if keras.tree.is_nested(loss) else parts[0]
+
+
+class _Loss(keras.losses.Loss):
+    """A loss object is bound to its own dtype: this one computes it in another."""
+
+    def __init__(self, watched: Watched, dtype: str) -> None:
+        loss = watched.loss
+        super().__init__(name=loss.name, reduction=loss.reduction, dtype=dtype)
+        self._watched = watched
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        self._watched.see(y_true, y_pred)
+        return self._watched.loss.call(y_true, y_pred)
+
+
+def _watched(loss: Any) -> Any:
+    """The loss to watch, or as it is where it can't be: it does the whole of the work itself."""
+    if loss is None or (isinstance(loss, str) and loss.lower() in BY_SHAPE):
+        return loss
+    loss = keras.losses.get(loss)
+    base = keras.losses.Loss
+    own = isinstance(loss, base) and type(loss).__call__ is not base.__call__
+    return loss if own else Watched(loss)
+
+
+def _in_dtype(watched: Watched, dtype: str) -> Any:
+    if isinstance(watched.loss, keras.losses.Loss):
+        return _Loss(watched, dtype)
+    function: Callable[..., Any] = watched.loss
+
+    @functools.wraps(function)
+    def seen(y_true: Any, y_pred: Any) -> Any:
+        watched.see(y_true, y_pred)
+        return function(y_true, y_pred)
+
+    return seen

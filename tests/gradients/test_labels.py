@@ -1,0 +1,84 @@
+"""Labels that fit a loss, and those that don't."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_ext.errors import ConfigError
+from keras_ext.gradients import check_gradients, labels
+
+SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+@pytest.mark.parametrize(
+    ("loss", "shape", "outputs"),
+    [
+        (SPARSE, (6,), (6, 3)),
+        ("sparse_categorical_crossentropy", (6, 1), (6, 3)),
+        (SPARSE, (6, 4), (6, 4, 3)),
+        ("mse", (6, 1), (6,)),
+        ("mse", (6,), (6, 1)),
+        ("mse", (None,), (6, 3)),
+        (lambda y_true, y_pred: y_pred, (6, 2), (6, 3)),
+    ],
+)
+def test_what_fits_passes(loss, shape, outputs) -> None:
+    labels.check_shape(loss, shape, outputs)
+
+
+@pytest.mark.parametrize(
+    ("loss", "shape", "outputs", "message"),
+    [
+        (SPARSE, (6, 3), (6, 3), r"y must have shape \(6,\) for outputs of shape \(6, 3\)"),
+        ("mse", (6, 1), (6, 3), r"loss mse, got y of shape \(6, 1\)"),
+        (keras.losses.Huber(), (6,), (6, 6), r"loss Huber, got y of shape \(6,\)"),
+    ],
+)
+def test_what_would_be_broadcast_is_refused(loss, shape, outputs, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        labels.check_shape(loss, shape, outputs)
+
+
+def _model() -> keras.Model:
+    return keras.Sequential([keras.Input((5,)), layers.Dense(4), layers.Dense(3)])
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "message"),
+    [
+        (np.ones((6, 2)), "mse", r"y must have shape \(6, 3\) .* mean_squared_error, got .*\(6, 2"),
+        (np.arange(6), SPARSE, "y must be class numbers from 0 to 2 for 3 outputs .*, got 3"),
+        (np.eye(3)[[0] * 6], SPARSE, r"y must have shape \(6,\)"),
+        (np.full(6, -1), "sparse_categorical_crossentropy", "class numbers .*, got -1"),
+        (None, "mse", "y must be the labels for the loss of .*, got y=None"),
+    ],
+)
+def test_labels_are_checked_before_the_gradient(batch, y, loss, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_gradients(_model(), batch[0], y, loss=loss)
+
+
+def test_an_ignored_class_is_no_wrong_label(batch) -> None:
+    y = np.where(np.arange(6) == 2, -1, batch[1])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    assert check_gradients(_model(), batch[0], y, loss=loss).ok
+
+
+LOSSES = [
+    *("mse", "msle", "kl_divergence", "poisson", "hinge", "cosine_similarity", "dice"),
+    *("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"),
+    *(SPARSE, keras.losses.CategoricalFocalCrossentropy(), keras.losses.Huber()),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_random_labels_give_a_finite_loss(loss, rng: np.random.Generator) -> None:
+    y = labels.random_labels(loss, (8, 3), rng)
+    y_pred = keras.ops.convert_to_tensor(rng.dirichlet(np.ones(3), size=8), "float32")
+    cost = keras.losses.get(loss)(keras.ops.convert_to_tensor(y), y_pred)
+    labels.check_shape(loss, y.shape, (8, 3))
+    labels.check_classes(loss, y, (8, 3))
+    assert np.isfinite(np.sum(keras.ops.convert_to_numpy(cost)))
