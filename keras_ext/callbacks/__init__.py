@@ -7,6 +7,7 @@ plain floats under the same keys at every epoch. Put those that write before tho
 """
 
 from keras_ext.callbacks.bias_variance import BiasVariance
+from keras_ext.callbacks.gradient_check import GradientCheck
 from keras_ext.callbacks.layer_health import LayerHealth
 from keras_ext.callbacks.layer_probe import layer_health as layer_health
 from keras_ext.callbacks.measure import measure as measure
@@ -20,6 +21,7 @@ from keras_ext.callbacks.training_state import TrainingState
 
 __all__ = [
     "BiasVariance",
+    "GradientCheck",
     "LayerHealth",
     "OrthogonalEarlyStopping",
     "Progress",

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_ext.callbacks import checks, layer_probe
+from keras_ext.callbacks.fixed_batch import fixed_batch
 from keras_ext.diagnosis.layer_health import LayerHealthReport, judge_layers
 from keras_ext.diagnosis.layer_record import LayerRecord, update_ratio
 from keras_ext.errors import ConfigError
@@ -73,9 +74,7 @@ class LayerHealth(keras.callbacks.Callback):
         self.every = checks.whole_number("every", every, 1)
         self.max_examples = checks.whole_number("max_examples", max_examples, 1)
         self.seed = checks.whole_number("seed", seed, 0)
-        data = _arrays("x", x), _arrays("y", y)
-        adapter.check_data(*data, None)
-        self._probe = _sample(data, self.max_examples, self.seed)
+        self._probe = fixed_batch(x, y, self.max_examples, self.seed)
         self._start()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> LayerHealth:
@@ -208,26 +207,6 @@ def _logs(report: LayerHealthReport) -> dict[str, float]:
         "update_ratio": report.update_ratio or 0.0,
     }
     return {name: float(value) for name, value in found.items() if value is not None}
-
-
-def _arrays(name: str, data: Any) -> Any:
-    """The data with every leaf as an array of numpy."""
-    if data is None or isinstance(data, (str, bytes)):
-        raise ConfigError(f"{name} must be an array, or a structure of arrays, got {name}={data!r}")
-
-    def array(leaf: Any) -> np.ndarray:
-        return np.asarray(keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else leaf)
-
-    return keras.tree.map_structure(array, data)
-
-
-def _sample(data: Any, count: int, seed: int) -> Any:
-    """The same rows of every array, as copies."""
-    length = len(keras.tree.flatten(data)[0])
-    rows = np.arange(length)
-    if count < length:
-        rows = np.sort(np.random.default_rng(seed).choice(length, count, replace=False))
-    return keras.tree.map_structure(lambda leaf: leaf[rows], data)
 
 
 def _table(report: LayerHealthReport, when: str) -> Table:

@@ -24,7 +24,7 @@ import pytest
 from keras_ext import callbacks
 from keras_ext.regularization import Dropout
 
-OBSERVERS = {"BiasVariance", "LayerHealth", "Progress", "TrainingState"}
+OBSERVERS = {"BiasVariance", "GradientCheck", "LayerHealth", "Progress", "TrainingState"}
 
 # Those that judge what others write into ``logs``, and can go on without it.
 READERS = {"RegularizationActivation"}
@@ -61,10 +61,11 @@ def classifier(**compiled) -> keras.Model:
         [
             keras.Input((4,)),
             keras.layers.Dense(8, activation="relu", name="hidden"),
-            keras.layers.BatchNormalization(),
-            Dropout(0.3),
+            keras.layers.BatchNormalization(name="norm"),
+            Dropout(0.3, name="drop"),
             keras.layers.Dense(3, name="out"),
-        ]
+        ],
+        name="classifier",
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # Tracing would take most of the time. Keras on torch has no steps_per_execution, and
