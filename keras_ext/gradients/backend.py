@@ -16,6 +16,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ext.gradients import vectorised
 from keras_ext.gradients.blocked import Step, Trace, step
 
 Cost = Callable[[np.ndarray], float]
@@ -78,6 +79,9 @@ def functions(
         stateless: from one tensor a variable to the cost, a scalar tensor; without side effects.
         shapes: of the variables.
         dtype: that they are computed in, "float64" or "float32".
+
+    Returns:
+        The cost, which can do many points at once, and the gradient.
     """
     make = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}.get(keras.backend.backend())
     if make is None:
@@ -89,7 +93,10 @@ def functions(
         parts = [theta[first:last] for first, last in itertools.pairwise(ends)]
         return [ops.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    return make(stateless, split, dtype, ends[-1])
+    cost, gradient = make(stateless, split, dtype, ends[-1])
+    return vectorised.Cost(
+        cost, vectorised.maker(stateless, split, shapes, dtype), ends, dtype
+    ), gradient
 
 
 def _tensorflow(

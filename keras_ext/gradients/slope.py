@@ -6,8 +6,8 @@ Pure: works on any ``cost(theta)`` over a flat vector.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,6 +21,12 @@ ROUND_OFF = 4.0
 
 SAFETY = 4.0
 """Only a difference of more than this many uncertainties is one."""
+
+TOLERATED = 0.01
+"""The share of the tolerance that round-off may take at the first step."""
+
+SMALLEST = 1e-9
+"""In sizes of weights. No step is smaller: it must move them by a million times their spacing."""
 
 SHRINK = 8.0
 """From one step to the next: away from kinks (smaller) or out of the noise (larger)."""
@@ -43,18 +49,21 @@ class Point:
         theta: the weights.
         gradient: of the cost at theta by backpropagation, of theta's shape.
         value: the cost at theta.
+        known: costs computed ahead, by the number of the only weight that moves and by its move.
     """
 
     cost: Callable[[np.ndarray], float]
     theta: np.ndarray
     gradient: np.ndarray
     value: float
+    known: Mapping[tuple[int, float], float] = field(default_factory=dict)
 
     def moved(self, where: slice, change: np.ndarray) -> tuple[float, np.ndarray]:
         """The cost with the weights ``where`` changed, and these as they could be represented."""
         theta = self.theta.copy()
         theta[where] += change
-        return self.cost(theta), theta[where]
+        known = self.known.get((where.start, float(change[0]))) if len(change) == 1 else None
+        return self.cost(theta) if known is None else known, theta[where]
 
 
 @dataclass(frozen=True)
@@ -107,13 +116,17 @@ def measure(point: Point, where: slice, signs: np.ndarray, precision: Precision)
         signs: the direction, an array of +1 and -1 for each of these weights.
         precision: how exactly the cost can be computed.
     """
-    step = _first_step(point, where, precision)
+    step = first_step(point, where, precision)
     tried: dict[float, Slope] = {}
     while step not in tried and len(tried) < LEVELS:
-        slope = tried[step] = _at_step(point, where, signs, step, precision)
+        slope = _at_step(point, where, signs, step, precision)
+        larger = tried.get(step * SHRINK)
+        tried[step] = slope
         differing = sum(other.verdict == DIFFERS for other in tried.values())
         if slope.verdict in (AGREES, NOT_FINITE) or differing > 1:
             return slope
+        if larger and {larger.verdict, slope.verdict} == {KINK} and _stays(larger, slope):
+            break
         step = step / SHRINK if slope.disturbance > slope.round_off else step * SHRINK
     return _best(tried.values(), precision)
 
@@ -130,7 +143,7 @@ def hidden_noise(
         point, where, signs, precision: as for ``measure``.
         slope: what it found.
     """
-    first = step = _first_step(point, where, precision)
+    first = step = first_step(point, where, precision)
     explained = 0
     while step * COARSER < COARSEST and explained < 2:
         step *= COARSER
@@ -141,9 +154,23 @@ def hidden_noise(
     return slope.difference * first if explained == 2 else 0.0
 
 
-def _first_step(point: Point, where: slice, precision: Precision) -> float:
+def _stays(larger: Slope, smaller: Slope) -> bool:
+    """Whether a smaller step didn't help: a corner at theta itself, which none leaves behind."""
+    return smaller.disturbance > larger.disturbance / 2
+
+
+def first_step(point: Point, where: slice, precision: Precision) -> float:
+    """How far to move the weights ``where`` at first.
+
+    It is the smallest step at which round-off hides no difference, so that the fewest kinks lie
+    within it; and at most the best one for a smooth cost.
+    """
     theta = point.theta[where]
-    return precision.step * max(1.0, float(np.sqrt(np.mean(theta**2)))) * shortened(len(theta))
+    size = max(1.0, float(np.sqrt(np.mean(theta**2))))
+    best = precision.step * size * shortened(len(theta))
+    tolerated = TOLERATED * precision.ok * float(np.linalg.norm(point.gradient[where]))
+    enough = ROUND_OFF * precision.noise / tolerated if tolerated > 0 else math.inf
+    return min(best, max(enough, SMALLEST * size))
 
 
 def _best(slopes: Iterable[Slope], precision: Precision) -> Slope:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from keras_ext.gradients.ahead import ahead
 from keras_ext.gradients.finding import Finding, directions_off, element_off, nothing_off
 from keras_ext.gradients.precision import Precision, from_noise
 from keras_ext.gradients.slope import (
@@ -65,6 +66,7 @@ def by_element(point: Point, where: slice, precision: Precision, indices: np.nda
         point, where, precision: as for ``by_projection``.
         indices: of the elements in the flat variable.
     """
+    point = ahead(point, where, [int(index) for index in indices], precision)
     places = [_element(where, int(index)) for index in indices]
     slopes = tuple(measure(point, place, ONE, precision) for place in places)
     number = _worst(slopes, relative=True)
