@@ -16,6 +16,25 @@ import numpy as np
 MOST_EPOCHS = 20
 
 
+def convnet() -> keras.Model:
+    """The network, compiled: 34,826 weights."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(32, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def seconds_to_accuracy(
     train: tuple[np.ndarray, np.ndarray],
     test: tuple[np.ndarray, np.ndarray],
@@ -38,20 +57,7 @@ def seconds_to_accuracy(
         keras.utils.to_categorical(train[1][:54_000], 10),
     )
     images, labels = test[0].astype("float32") / 255, keras.utils.to_categorical(test[1], 10)
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dropout(0.5),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    model = convnet()
     seconds, accuracy = 0.0, 0.0
     epochs = 0
     while accuracy < target and epochs < MOST_EPOCHS:

@@ -20,6 +20,7 @@ from keras_ext import data, training
 from keras_ext.training import open_test
 from recipes.mnist import PRESETS
 from tests.benchmarks.callbacks import BENCHMARKS as CALLBACKS
+from tests.benchmarks.gradients import BENCHMARKS as GRADIENTS
 from tests.benchmarks.keras_io_convnet import seconds_to_accuracy
 from tests.benchmarks.knobs import BENCHMARKS as KNOBS
 
@@ -56,7 +57,7 @@ def mnist_fast(repeats: int) -> dict[str, object]:
     }
 
 
-BENCHMARKS = {"mnist_fast_fit": mnist_fast, **CALLBACKS, **KNOBS}
+BENCHMARKS = {"mnist_fast_fit": mnist_fast, **CALLBACKS, **KNOBS, **GRADIENTS}
 
 
 def main() -> None:
