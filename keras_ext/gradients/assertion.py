@@ -75,7 +75,7 @@ def _of_layer(
     """Weights and inputs of a layer, by a model around it with the weighted outputs as cost."""
     how = Measuring(**options)
     adapter.check_data(x, None, None)
-    x = keras.tree.map_structure(np.asarray, list(x) if (several := isinstance(x, tuple)) else x)
+    x = keras.tree.map_structure(_array, list(x) if (several := isinstance(x, tuple)) else x)
 
     def model_of(inner: keras.layers.Layer) -> keras.Model:
         leaves = [_input(leaf, path) for path, leaf in keras.tree.flatten_with_path(x)]
@@ -132,6 +132,12 @@ def _of_loss(
         model, data, how, loss=loss, training=training, build=None, of=(adapter.INPUTS,)
     )
     return replace(report, variables=tuple(replace(r, path="y_pred") for r in report.variables))
+
+
+def _array(leaf: Any) -> np.ndarray:
+    """Whole numbers as jax has them too, without asking for more."""
+    array = np.asarray(keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else leaf)
+    return array.astype("int32") if array.dtype == "int64" else array
 
 
 def _input(array: np.ndarray, path: tuple[Any, ...] = ()) -> Any:

@@ -52,7 +52,7 @@ def test_a_wrong_one_is_named_with_its_example(faults, batch) -> None:
             factors[3] = -1.0
             return faults.with_gradient(x, keras.ops.cast(factors, x.dtype))
 
-    model = keras.Sequential([keras.Input((5,)), Third(), layers.Dense(3)])
+    model = keras.Sequential([keras.Input(batch_shape=(6, 5)), Third(), layers.Dense(3)])
     model.compile(loss="mse")
     report = check_input_gradients(model, batch[0], np.ones((6, 3)))
     assert report.variables[0].status == "wrong"
