@@ -42,7 +42,7 @@ def test_python_blocks_run_one_after_another(
 
 
 def test_there_are_blocks_and_every_file_named_exists() -> None:
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
     for path in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / path).exists(), path
 

@@ -1,7 +1,7 @@
 """Gradient checking: is the gradient that ``fit`` uses the gradient of its cost, and if not, where?
 
 ``algorithm`` is pure and knows nothing of Keras; ``adapter`` makes its two functions from a model;
-``backend`` is the one file that knows tensorflow, jax and torch. ``python -m keras_ext.gradients``
+``backend`` is the one place that knows tensorflow, jax and torch. ``python -m keras_ext.gradients``
 checks a saved model.
 """
 

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 from keras_ext.gradients import adapter, ahead, check_gradients, copies
-from keras_ext.gradients.vectorised import Cost
+from keras_ext.gradients.backend.vectorised import Cost
 
 
 def _model() -> keras.Model:

@@ -42,7 +42,7 @@ def test_a_file_alone_is_trained_once_as_it_stands(tmp_path: Path) -> None:
     search = options("--config", str(file), "--max-rounds", "2")
     assert (search.max_rounds, search.final_epochs) == (2, None)
     preset = options("--config", str(file), "--preset", "thorough")
-    assert (preset.max_rounds, preset.final_epochs) == (2, 9)
+    assert (preset.max_rounds, preset.final_epochs) == (2, 6)
     assert options("--max-rounds", "0").final_epochs is None
 
 

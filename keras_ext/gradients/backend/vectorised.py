@@ -1,4 +1,4 @@
-"""One cost at many weights at once, where the backend can: half of what knows the backends.
+"""One cost at many weights at once, where the backend can.
 
 The weights of one variable change and the others stay, so that what doesn't depend on it is
 computed once for all.
