@@ -116,7 +116,7 @@ def _check_config(layer: keras.layers.Layer) -> None:
 
 def _check_constructor(layer: keras.Model) -> None:
     """Refuse a class that its own config, which is that of any model, can't be given to."""
-    parameters = inspect.signature(type(layer)).parameters
+    parameters = inspect.signature(layer.__init__).parameters
     star = {p.kind: name for name, p in parameters.items() if p.kind in (p.VAR_POSITIONAL, _MORE)}
     if set(parameters) - set(star.values()) - _PASSED_ON:
         raise ConfigError(_why(layer, "its constructor takes arguments, but it has no get_config"))
