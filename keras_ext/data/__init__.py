@@ -3,6 +3,7 @@
 TensorFlow, TensorFlow Datasets, Keras and Pillow are imported by the functions that need them.
 """
 
+from keras_ext.data.augmented_examples import augmented_examples
 from keras_ext.data.batches import evaluation_batches, training_batches
 from keras_ext.data.check_split import check_split
 from keras_ext.data.folder import load_folder
@@ -18,6 +19,7 @@ __all__ = [
     "Arrays",
     "Augmentation",
     "Splits",
+    "augmented_examples",
     "check_split",
     "evaluation_batches",
     "load",
