@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from keras_ext import data, training
 from keras_ext.training import open_test
 from recipes.mnist import PRESETS
+from tests.benchmarks.augmentation import BENCHMARKS as AUGMENTATION
 from tests.benchmarks.callbacks import BENCHMARKS as CALLBACKS
 from tests.benchmarks.keras_io_convnet import seconds_to_accuracy
 from tests.benchmarks.knobs import BENCHMARKS as KNOBS
@@ -55,7 +56,7 @@ def mnist_fast(repeats: int) -> dict[str, object]:
     }
 
 
-BENCHMARKS = {"mnist_fast_fit": mnist_fast, **CALLBACKS, **KNOBS}
+BENCHMARKS = {"mnist_fast_fit": mnist_fast, **AUGMENTATION, **CALLBACKS, **KNOBS}
 
 
 def main() -> None:
