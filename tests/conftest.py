@@ -30,6 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["KERAS_HOME"] = os.path.join(home.name, "keras")
     os.environ["KERAS_EXT_CACHE"] = os.path.join(home.name, "cache")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # The recipes switch it on, too late for this process but not for those that tests start: what
+    # two of them compute would differ in the last bit.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

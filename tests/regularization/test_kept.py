@@ -279,4 +279,6 @@ assert not any(name.startswith("keras_ext") for name in sys.modules)
 """
     outside = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=outside, check=True, timeout=300)
-    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), model.predict(images, verbose=0))
+    # To rounding: the other process may compute with another library.
+    again, expected = np.load(tmp_path / "y.npy"), model.predict(images, verbose=0)
+    np.testing.assert_allclose(again, expected, rtol=1e-3, atol=1e-5)

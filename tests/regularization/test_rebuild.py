@@ -209,7 +209,9 @@ class Passing(keras.Model):
 def test_a_constructor_without_keras_arguments_is_told_what_to_take():
     model = Bare()
     model(ROWS)
-    with pytest.raises(ConfigError, match=r"Bare 'bare' .* must take \*\*kwargs .*Dropout in the"):
+    with pytest.raises(
+        ConfigError, match=r"Bare 'bare\w*' .* must take \*\*kwargs .*Dropout in the"
+    ):
         adjustable(model)
 
 
