@@ -32,7 +32,7 @@ def test_python_blocks_run_one_after_another(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     photos(tmp_path / "photos")
-    namespace: dict[str, object] = {}
+    namespace: dict[str, object] = {"__name__": "readme"}
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), namespace)
     assert {"watch", "stop", "health"} <= namespace.keys()
