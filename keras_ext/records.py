@@ -84,11 +84,18 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Splits:
-    """Training, validation and test examples that share no row."""
+    """Training, validation and test examples that share no row.
+
+    Args:
+        train, validation, test: the parts.
+        train_validation: where validation and test come from elsewhere, examples distributed like
+            the training examples but not trained on: they tell variance from mismatch.
+    """
 
     train: Arrays
     validation: Arrays
     test: Arrays
+    train_validation: Arrays | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,14 @@ from keras_ext.data.images import load_images
 from keras_ext.data.load import load
 from keras_ext.data.mini_batch_size import mini_batch_size
 from keras_ext.data.normalizer import normalizer
-from keras_ext.data.rule_of_thumb import rule_of_thumb
 from keras_ext.data.split import sample, split
+from keras_ext.data.split_sizes import SplitSizes, split_sizes
 from keras_ext.records import Arrays, Augmentation, Splits
 
 __all__ = [
     "Arrays",
     "Augmentation",
+    "SplitSizes",
     "Splits",
     "check_split",
     "evaluation_batches",
@@ -25,8 +26,8 @@ __all__ = [
     "load_images",
     "mini_batch_size",
     "normalizer",
-    "rule_of_thumb",
     "sample",
     "split",
+    "split_sizes",
     "training_batches",
 ]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_ext.data import Arrays, rule_of_thumb, sample, split
+from keras_ext.data import Arrays, sample, split
 from keras_ext.errors import ConfigError, DataError
 
 
@@ -64,7 +64,7 @@ def test_law_disjoint_whole_and_stratified(
     by_part = [rows(part) for part in (parts.train, parts.validation, parts.test)]
     assert sorted(itertools.chain(*by_part)) == list(range(total))
     assert len(parts.test) == held_out
-    assert len(parts.validation) == round((validation or rule_of_thumb(total)[1]) * total)
+    assert len(parts.validation) == round((validation or 0.2) * total)
     for part in (parts.validation, parts.test):
         for label, count in enumerate(counts):
             quota = count * len(part) / total
@@ -130,7 +130,7 @@ def test_a_size_that_is_none_is_refused(size: Any) -> None:
 def test_data_that_cannot_be_divided() -> None:
     with pytest.raises(DataError, match="class '1' has 2 of the 3 examples"):
         split(numbered(np.array([0] * 98 + [1] * 2)), seed=0)
-    with pytest.raises(DataError, match=r"too few for test=0\.1"):
+    with pytest.raises(DataError, match=r"too few for test"):
         split(numbered(np.array([0, 0, 0])), seed=0)
     with pytest.raises(DataError, match="60 held out leave none"):
         split(numbered(np.arange(60) % 2), seed=0, validation=50, test=10)
