@@ -5,11 +5,14 @@ TensorFlow, TensorFlow Datasets, Keras and Pillow are imported by the functions 
 
 from keras_ext.data.batches import evaluation_batches, training_batches
 from keras_ext.data.check_split import check_split
+from keras_ext.data.distribution_report import DistributionReport
+from keras_ext.data.duplicates import Duplicates, duplicates
 from keras_ext.data.folder import load_folder
 from keras_ext.data.images import load_images
 from keras_ext.data.load import load
 from keras_ext.data.mini_batch_size import mini_batch_size
 from keras_ext.data.normalizer import normalizer
+from keras_ext.data.same_distribution import same_distribution
 from keras_ext.data.split import sample, split
 from keras_ext.data.split_sizes import SplitSizes, split_sizes
 from keras_ext.records import Arrays, Augmentation, Splits
@@ -17,15 +20,19 @@ from keras_ext.records import Arrays, Augmentation, Splits
 __all__ = [
     "Arrays",
     "Augmentation",
+    "DistributionReport",
+    "Duplicates",
     "SplitSizes",
     "Splits",
     "check_split",
+    "duplicates",
     "evaluation_batches",
     "load",
     "load_folder",
     "load_images",
     "mini_batch_size",
     "normalizer",
+    "same_distribution",
     "sample",
     "split",
     "split_sizes",

@@ -21,6 +21,7 @@ class Stream(IntEnum):
     SAMPLE = 2
     ORDER = 3
     AUGMENTATION = 4
+    COMPARISON = 7
 
 
 def permutation(count: int, stream: Stream, seed: int, epoch: int = 0) -> np.ndarray:

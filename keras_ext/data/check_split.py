@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import numpy as np
 
+from keras_ext.data.duplicates import duplicates
 from keras_ext.errors import DataError
 from keras_ext.records import Arrays, Check, Splits
 
@@ -30,6 +30,8 @@ def check_split(splits: Splits) -> Check:
         DataError: when a part is empty.
     """
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    if splits.train_validation is not None:
+        parts["train_validation"] = splits.train_validation
     for name, arrays in parts.items():
         if not len(arrays):
             raise DataError(f"the {name} part of {arrays.name} is empty")
@@ -64,12 +66,10 @@ def _classes(train: Arrays, validation: Arrays) -> tuple[list[str], float | None
 
 
 def _copies(parts: dict[str, Arrays]) -> dict[str, int]:
-    """How many examples of validation and of test equal one of train, byte by byte."""
-    train = {_digest(row) for row in parts["train"].x}
+    """How many examples of the held-out parts equal one of train, byte by byte."""
+    train = parts["train"].x
     return {
-        name: sum(_digest(row) in train for row in parts[name].x) for name in ("validation", "test")
+        name: len(duplicates(train, part.x, similarity=None).exact)
+        for name, part in parts.items()
+        if name != "train"
     }
-
-
-def _digest(row: np.ndarray) -> bytes:
-    return hashlib.blake2b(row.tobytes(), digest_size=16).digest()
