@@ -39,8 +39,8 @@ class Arrays:
         published: for each published split its first row and the row after its last.
 
     Raises:
-        DataError: when x or y is no array, y is neither class numbers nor floats, x and y differ in
-            length, or a published split leaves the rows.
+        DataError: when x or y is no array, x no numbers of one shape, y is neither class numbers
+            nor floats, x and y differ in length, or a published split leaves the rows.
     """
 
     x: np.ndarray
@@ -53,6 +53,13 @@ class Arrays:
         for name, part in (("x", self.x), ("y", self.y)):
             if not (hasattr(part, "shape") and hasattr(part, "dtype")):
                 raise DataError(f"{self.name}: {name} must be an array, got {type(part).__name__}")
+        if self.x.dtype.kind not in "biuf":
+            shapes = {np.shape(example) for example in self.x} if self.x.dtype.kind == "O" else ()
+            sizes = " and ".join(map(str, sorted(shapes)[:2]))
+            why = f" ({sizes}: resize to one)" if len(shapes) > 1 else ""
+            raise DataError(
+                f"{self.name}: x must be numbers of one shape an example, got {self.x.dtype}{why}"
+            )
         if self.y.dtype.kind not in "iuf" or (self.y.dtype.kind in "iu" and self.y.ndim != 1):
             raise DataError(
                 f"{self.name}: y must have class numbers of shape (examples,), whole numbers from 0"

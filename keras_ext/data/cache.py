@@ -24,6 +24,8 @@ import numpy as np
 from keras_ext.records import Arrays
 
 SCHEMA = 1
+CHECKED_BYTES = 1 << 28
+"""Larger arrays are compared by size, shape and dtype alone: reading them all takes too long."""
 MANIFEST = "manifest.json"
 
 
@@ -117,13 +119,15 @@ def _open(folder: Path, source: str | None) -> Arrays | None:
 
 
 def _map(path: Path, expected: Mapping[str, Any]) -> np.ndarray:
-    """One array file, memory-mapped after its size, shape and dtype have been compared."""
+    """One array file, memory-mapped after it has been compared with what was written."""
     size = path.stat().st_size
     if size != expected["bytes"]:
         raise ValueError(f"{path.name} has {size:,} bytes, not {expected['bytes']:,}")
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if list(array.shape) != expected["shape"] or array.dtype.str != expected["dtype"]:
         raise ValueError(f"{path.name} holds {array.dtype.str} of shape {array.shape}")
+    if size <= CHECKED_BYTES and _sha256(array) != expected["sha256"]:
+        raise ValueError(f"{path.name} does not have the values that were written")
     return array
 
 
@@ -157,8 +161,12 @@ def _save(path: Path, array: np.ndarray) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "shape": list(array.shape),
         "dtype": array.dtype.str,
-        "sha256": hashlib.sha256(array.reshape(-1).view(np.uint8).data).hexdigest(),
+        "sha256": _sha256(array),
     }
+
+
+def _sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(array.reshape(-1).view(np.uint8).data).hexdigest()
 
 
 def _publish(temporary: Path, folder: Path, source: str) -> None:

@@ -6,20 +6,18 @@ import math
 
 import numpy as np
 
-from keras_ext.data.duplicates import duplicates
+from keras_ext.data.duplicates import DUPLICATES_ALLOWED, duplicates
 from keras_ext.errors import DataError
 from keras_ext.records import Arrays, Check, Splits
 
-DUPLICATES_ALLOWED = 0.005
-"""Share of held-out examples; as much as the default tolerance between two errors."""
-
 
 def check_split(splits: Splits) -> Check:
-    """Sizes, classes and exact copies, as one finding. Test labels are not read.
+    """Sizes, classes, values and exact copies, as one finding. Test labels are not read.
 
     It passes when every class stands in train and validation, no class's share differs between them
     by more than three standard errors of a share (three times the square root of 0.25 / n at most),
-    and fewer than 0.5 % of validation and of test are exact copies of training examples.
+    no label is outside the classes, the values of all parts are of one kind and range, and fewer
+    than 0.5 % of validation and of test are exact copies of training examples.
 
     Returns:
         Check: ``value`` is the largest difference between the shares of a class, ``expected`` what
@@ -43,10 +41,12 @@ def check_split(splits: Splits) -> Check:
         findings.append(f"classes not in both train and validation: {', '.join(missing)}")
     if difference is not None:
         findings.append(f"class shares of train and validation differ by {difference:.2%} at most")
+    strange = [*_strange_labels(splits), *_strange_values(parts)]
+    findings += strange
     counted = " and ".join(f"{count} of {name}" for name, count in copies.items())
     findings.append(f"{counted} are copies of train")
     few = all(count <= DUPLICATES_ALLOWED * len(parts[name]) for name, count in copies.items())
-    passed = few and not missing and (difference is None or difference <= limit)
+    passed = few and not missing and not strange and (difference is None or difference <= limit)
     expected = None if difference is None else limit
     return Check("split", passed, "; ".join(findings), difference, expected)
 
@@ -63,6 +63,39 @@ def _classes(train: Arrays, validation: Arrays) -> tuple[list[str], float | None
     absent = numbers[(counts == 0).any(axis=0)]
     names = [train.classes[n] if 0 <= n < len(train.classes) else str(n) for n in absent]
     return names, float(np.abs(shares[0] - shares[1]).max())
+
+
+def _strange_labels(splits: Splits) -> list[str]:
+    """A finding where a label of train or validation has no class."""
+    classes = len(splits.train.classes)
+    if not classes or splits.train.y.ndim != 1 or splits.train.y.dtype.kind not in "bui":
+        return []
+    labels = np.concatenate([np.unique(splits.train.y), np.unique(splits.validation.y)])
+    outside = np.unique(labels[(labels < 0) | (labels >= classes)])
+    return (
+        [f"label {outside[0]} is outside the {classes} classes from 0 on"] if outside.size else []
+    )
+
+
+def _strange_values(parts: dict[str, Arrays]) -> list[str]:
+    """Findings where parts were scaled differently, or images lost their values."""
+    kinds = {name: str(part.x.dtype) for name, part in parts.items()}
+    other = next((name for name in kinds if kinds[name] != kinds["train"]), None)
+    found = []
+    if other:
+        found.append(f"train is {kinds['train']} but {other} is {kinds[other]}")
+    if parts["train"].x.ndim != 4:
+        return found
+    highest = {name: float(np.nanmax(part.x)) for name, part in parts.items()}
+    for name, high in highest.items():
+        if min(high, highest["train"]) <= 1 and max(high, highest["train"]) > 2:
+            found.append(
+                f"images go up to {highest['train']:g} in train but to {high:g} in {name}: divided "
+                "by 255 on one side only?"
+            )
+    if parts["train"].x.dtype.kind in "iu" and highest["train"] <= 1 < len(parts["train"]):
+        found.append("whole-number images hold 0 and 1 alone: cast from 0..1 without times 255?")
+    return found
 
 
 def _copies(parts: dict[str, Arrays]) -> dict[str, int]:

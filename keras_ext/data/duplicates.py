@@ -11,6 +11,8 @@ import numpy as np
 from keras_ext.data._describe import cell_means
 from keras_ext.errors import ConfigError, DataError
 
+DUPLICATES_ALLOWED = 0.005
+"""Share of held-out examples; as much as the default tolerance between two errors."""
 CELLS = 8
 ROUGHLY = 0.9
 """Correlation of the cells below which two images aren't compared pixel by pixel."""

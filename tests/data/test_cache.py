@@ -87,6 +87,12 @@ def reshape(entry: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"(50, 4, 3, 1)", b"(50, 3, 4, 1)"))
 
 
+def flip(entry: Path) -> None:
+    content = bytearray((entry / "x.npy").read_bytes())
+    content[-7] ^= 1
+    (entry / "x.npy").write_bytes(bytes(content))
+
+
 def spoil_header(entry: Path) -> None:
     path = entry / "x.npy"
     path.write_bytes(b"X" + path.read_bytes()[1:])
@@ -121,7 +127,7 @@ def rewrite(entry: Path, manifest: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [cut, grow, lose, lose_manifest, reshape, spoil_header, pickle, other_schema, no_object],
+    [cut, grow, flip, lose, lose_manifest, reshape, spoil_header, pickle, other_schema, no_object],
 )
 def test_a_damaged_entry_is_discarded_and_made_anew(entry: Path, toy: Arrays, damage: Any) -> None:
     damage(entry)
@@ -237,6 +243,26 @@ def test_a_full_disk_leaves_nothing_behind(
     monkeypatch.setattr(np if step == "save" else os, step, full)
     with pytest.warns(UserWarning, match="No space left on device"):
         assert write_entry(KEY, toy, source="s") is toy
+    assert os.listdir(cache_folder) == []
+
+
+def test_a_limit_of_the_system_is_a_full_disk_that_loses_nothing(cache_folder: Path) -> None:
+    """A child process that may write files of 100 KB: MNIST stays in memory, whole."""
+    code = (
+        "import resource, warnings\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "from keras_ext.data import load\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    arrays = load('mnist')\n"
+        "print(len(arrays), int(arrays.y.sum()), *(str(w.message) for w in caught))\n"
+    )
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("70000 ")
+    assert "mnist can't be cached" in done.stdout
+    assert "kept in memory; KERAS_EXT_CACHE names another place" in done.stdout
     assert os.listdir(cache_folder) == []
 
 

@@ -84,3 +84,41 @@ def test_values_for_regression_have_no_classes(splits: Splits) -> None:
 def test_an_empty_part(splits: Splits) -> None:
     with pytest.raises(DataError, match="validation part of d is empty"):
         check_split(replace(splits, validation=splits.validation.take(slice(0, 0))))
+
+
+def test_labels_without_a_class(splits: Splits) -> None:
+    wrong = splits.train.y.copy()
+    wrong[3] = 7
+    check = check_split(replace(splits, train=replace(splits.train, y=wrong)))
+    assert not check.passed
+    assert "label 7 is outside the 4 classes from 0 on" in check.message
+
+
+def test_parts_that_were_scaled_differently(splits: Splits) -> None:
+    scaled = replace(splits.validation, x=(splits.validation.x / 255).astype("float32"))
+    check = check_split(replace(splits, validation=scaled))
+    assert not check.passed
+    assert "train is uint8 but validation is float32" in check.message
+    assert "go up to 255 in train but to 1 in validation: divided by 255 on one" in check.message
+    every = [
+        replace(part, x=(part.x / 255).astype("float32"))
+        for part in (splits.train, splits.validation, splits.test)
+    ]
+    assert check_split(Splits(*every)).passed
+    lost = [replace(part, x=part.x.astype("uint8")) for part in every]
+    assert "hold 0 and 1 alone: cast from 0..1" in check_split(Splits(*lost)).message
+
+
+def test_a_train_validation_part_is_looked_at_too(splits: Splits) -> None:
+    check = check_split(replace(splits, train_validation=splits.train.take(slice(0, 9))))
+    assert not check.passed
+    assert "9 of train_validation are copies of train" in check.message
+
+
+def test_images_of_different_sizes_are_named() -> None:
+    ragged = np.empty(2, object)
+    ragged[:] = [np.zeros((4, 4, 1)), np.zeros((5, 4, 1))]
+    with pytest.raises(DataError, match=r"got object \(\(4, 4, 1\) and \(5, 4, 1\): resize to one"):
+        Arrays(ragged, np.array([0, 1]), "d")
+    with pytest.raises(DataError, match="x must be numbers of one shape an example, got <U1"):
+        Arrays(np.array(["a", "b"]), np.array([0, 1]), "d")
