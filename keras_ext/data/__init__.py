@@ -15,6 +15,7 @@ from keras_ext.data.normalizer import normalizer
 from keras_ext.data.same_distribution import same_distribution
 from keras_ext.data.split import sample, split
 from keras_ext.data.split_sizes import SplitSizes, split_sizes
+from keras_ext.data.table import load_table
 from keras_ext.records import Arrays, Augmentation, Splits
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "load",
     "load_folder",
     "load_images",
+    "load_table",
     "mini_batch_size",
     "normalizer",
     "same_distribution",
