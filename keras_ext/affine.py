@@ -1,20 +1,46 @@
 """Random changes of an image as one affine transform, so that it is resampled only once.
 
-Pure mathematics, for any module that computes as numpy does: numpy itself where batches are planned
-ahead, ``keras.ops`` inside a model.
+Pure mathematics, for any module that computes as numpy does: numpy itself, ``keras.ops`` inside a
+model, TensorFlow in a pipeline.
 """
 
 from __future__ import annotations
 
 import math
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from keras_ext.records import Augmentation
 
-DRAWS = 6
-"""Random numbers an image: horizontal flip, vertical flip, angle, zoom, shift down, shift right."""
+
+class Draw(IntEnum):
+    """The random numbers of an image, each in [0, 1), by column."""
+
+    FLIP_HORIZONTAL = 0
+    FLIP_VERTICAL = 1
+    ANGLE = 2
+    ZOOM = 3
+    SHIFT_DOWN = 4
+    SHIFT_RIGHT = 5
+    SHEAR = 6
+    CROP_DOWN = 7
+    CROP_RIGHT = 8
+    CONTRAST = 9
+    BRIGHTNESS = 10
+    NOISE = 11
+    ERASED_HEIGHT = 12
+    ERASED_WIDTH = 13
+    ERASED_TOP = 14
+    ERASED_LEFT = 15
+    MIX = 16
+    MIX_TOP = 17
+    MIX_LEFT = 18
+
+
+DRAWS = len(Draw)
+"""Random numbers an image."""
 
 
 def coefficients(
@@ -28,47 +54,57 @@ def coefficients(
 ) -> tuple[Any, ...]:
     """For each image, where in it each pixel of the changed image comes from.
 
-    The image is flipped, turned by an angle about its centre, scaled by 1 + u about its centre and
-    then shifted, in this order, with angle, u and shifts uniform between plus and minus their
-    strength times the magnitude. In pixels about the centre c that is ``out = c + shift + (1 + u) R
-    F (in - c)``; resampling needs the inverse, ``in = c + F R^T (out - c - shift) / (1 + u)``.
+    The image is flipped, turned by an angle about its centre, zoomed there, shifted, sheared about
+    the centre and shifted by whole pixels, in this order. All strengths are uniform between plus
+    and minus their largest value times the magnitude. Resampling needs the way back: with c the
+    centre, s the shear, z the zoom and t the shifts, an output pixel p comes from
+    ``c + F R^T (1 + z) (S (p - c - t_crop) - t)``, where S adds s times the row to the column.
 
     Args:
         augmentation: the strengths.
-        draws: numbers in [0, 1), of shape (images, 6), in the order of ``DRAWS``.
+        draws: numbers in [0, 1), of shape (images, 19), in the order of ``Draw``.
         height, width: of the images, in pixels.
         magnitude: in place of the augmentation's own; may be a tensor.
-        ops: the module to compute with: numpy or ``keras.ops``.
+        ops: the module to compute with: numpy, ``keras.ops`` or one like them.
 
     Returns:
         a0, a1, a2, b0, b1, b2, each of shape (images,), with input x = a0 x + a1 y + a2 and input y
         = b0 x + b1 y + b2 of an output pixel (x, y).
 
     >>> mirror = Augmentation(flip="horizontal")
-    >>> [float(value[0]) for value in coefficients(mirror, np.zeros((1, 6)), height=3, width=5)]
+    >>> draws = np.zeros((1, DRAWS))
+    >>> [float(value[0]) for value in coefficients(mirror, draws, height=3, width=5)]
     [-1.0, 0.0, 4.0, 0.0, 1.0, 0.0]
     """
     magnitude = augmentation.magnitude if magnitude is None else magnitude
-    ones, chance = ops.ones_like(draws[:, 0]), magnitude / 2
-    flip_x, flip_y = (
-        ops.where(draws[:, column] < chance, -ones, ones)
-        if augmentation.flip in (name, "both")
-        else ones
-        for column, name in enumerate(("horizontal", "vertical"))
-    )
-    spread = (2 * draws[:, 2:] - 1) * magnitude
-    angle = spread[:, 0] * augmentation.rotation * (math.pi / 180)
-    scale = 1 + spread[:, 1] * augmentation.zoom
-    down = spread[:, 2] * augmentation.translation * height
-    right = spread[:, 3] * augmentation.translation * width
-    cos, sin = ops.cos(angle) / scale, ops.sin(angle) / scale
+
+    def flip(name: str, column: Draw) -> Any:
+        ones = ops.ones_like(draws[:, column])
+        if augmentation.flip not in (name, "both"):
+            return ones
+        return ops.where(draws[:, column] < magnitude / 2, -ones, ones)
+
+    def spread(column: Draw, most: Any) -> Any:
+        return (2 * draws[:, column] - 1) * magnitude * most
+
+    def whole(column: Draw) -> Any:
+        most = ops.floor(magnitude * float(augmentation.crop) + 0.5)
+        return ops.floor(draws[:, column] * (2 * most + 1)) - most
+
+    angle = spread(Draw.ANGLE, augmentation.rotation * math.pi / 180)
+    scale = 1 + spread(Draw.ZOOM, augmentation.zoom)
+    down = spread(Draw.SHIFT_DOWN, augmentation.translation) * height
+    right = spread(Draw.SHIFT_RIGHT, augmentation.translation) * width
+    slant = spread(Draw.SHEAR, augmentation.shear)
+    cos, sin = ops.cos(angle) * scale, ops.sin(angle) * scale
     center_x, center_y = (width - 1) / 2, (height - 1) / 2
-    from_x, from_y = center_x + right, center_y + down
+    crop_x, crop_y = center_x + whole(Draw.CROP_RIGHT), center_y + whole(Draw.CROP_DOWN)
     result = []
     for flipped, along_x, along_y, center in (
-        (flip_x, cos, sin, center_x),
-        (flip_y, -sin, cos, center_y),
+        (flip("horizontal", Draw.FLIP_HORIZONTAL), cos, sin, center_x),
+        (flip("vertical", Draw.FLIP_VERTICAL), -sin, cos, center_y),
     ):
         a, b = flipped * along_x, flipped * along_y
-        result += [a, b, center - a * from_x - b * from_y]
+        offset = center - a * (right + crop_x + slant * crop_y) - b * (down + crop_y)
+        result += [a, b + slant * a, offset]
     return tuple(result)

@@ -23,6 +23,7 @@ ACTIVATIONS = ("relu", "tanh")
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "time_based", "cosine", "one_cycle")
 FLIPS = (None, "horizontal", "vertical", "both")
+FILL_MODES = ("constant", "nearest", "reflect")
 
 
 @dataclass(frozen=True)
@@ -109,32 +110,85 @@ class Splits:
 class Augmentation:
     """Random changes to training images, in plain units; each is drawn anew for every image.
 
+    Every change is distributed as in the layer of Keras of that kind with the same factor, and they
+    act in the order given here. Shear alone differs: it is about the centre, not about a corner.
+
     Args:
         flip: None, "horizontal", "vertical" or "both"; each with probability magnitude / 2.
         rotation: largest angle in degrees, to either side.
-        zoom: largest change of scale as a fraction: 0.1 draws from 0.9 to 1.1.
+        zoom: largest change as a fraction: 0.1 shows from 0.9 to 1.1 times as much of each side.
         translation: largest shift as a fraction of the side, in each direction.
-        magnitude: multiplies all of the above; 0 is no augmentation at all.
+        shear: largest slant, sideways, as a fraction of the height: 0.1 moves up to a tenth of it.
+        crop: largest shift in whole pixels, in each direction: that of padding by as many and
+            cutting out a window of the old size.
+        contrast: largest change of contrast as a fraction: 0.1 draws from 0.9 to 1.1.
+        brightness: largest change of all pixels as a fraction of the value range.
+        noise: standard deviation of the noise of each pixel as a fraction of the value range.
+        erasing: largest share of the area that is set to 0 in a rectangle anywhere.
+        mixup: alpha of MixUp, 0 for none: a share drawn from Beta(alpha, alpha) of the next image
+            of the batch, and of its label, is mixed in.
+        cutmix: alpha of CutMix, 0 for none: a rectangle of that share comes from the next image.
+        fill_mode: what moves in from outside the image: "constant" (0), "nearest" or "reflect",
+            as in Keras.
+        value_range: lowest and highest value of a pixel; needed from contrast to erasing.
+        magnitude: multiplies all of the strengths; 0 is no augmentation at all.
     """
 
     flip: str | None = None
     rotation: float = 0.0
     zoom: float = 0.0
     translation: float = 0.0
+    shear: float = 0.0
+    crop: int = 0
+    contrast: float = 0.0
+    brightness: float = 0.0
+    noise: float = 0.0
+    erasing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    fill_mode: str = "constant"
+    value_range: tuple[float, ...] = (0.0, 255.0)
     magnitude: float = 1.0
 
     def __post_init__(self) -> None:
         one_of(self, "flip", FLIPS)
+        one_of(self, "fill_mode", FILL_MODES)
         within(self, "rotation", 0, 180)
         within(self, "zoom", 0, 0.9)
-        within(self, "translation", 0, 1)
+        for name in ("translation", "shear", "contrast", "brightness", "noise", "erasing"):
+            within(self, name, 0, 1)
+        for name in ("crop", "mixup", "cutmix"):
+            within(self, name, 0, 1000)
         within(self, "magnitude", 0, 1)
+        if self.mixup and self.cutmix:
+            raise ConfigError(
+                f"one of mixup and cutmix must be 0, got mixup={self.mixup}, cutmix={self.cutmix}"
+            )
+        if len(self.value_range) != 2 or not self.value_range[0] < self.value_range[1]:
+            raise ConfigError(
+                f"value_range must be (lowest, highest), got value_range={self.value_range!r}"
+            )
 
     @property
     def active(self) -> bool:
         """Whether any image would be changed."""
-        strengths = (self.flip is not None, self.rotation, self.zoom, self.translation)
-        return self.magnitude > 0 and any(strengths)
+        return self.magnitude > 0 and (self.moves or self.tints or self.mixes)
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is a part that moves pixels."""
+        parts = (self.rotation, self.zoom, self.translation, self.shear, self.crop)
+        return self.flip is not None or any(parts)
+
+    @property
+    def tints(self) -> bool:
+        """Whether there is a part that changes the values of pixels where they are."""
+        return any((self.contrast, self.brightness, self.noise, self.erasing))
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images and labels of two examples are mixed."""
+        return bool(self.mixup or self.cutmix)
 
 
 @dataclass(frozen=True, kw_only=True)

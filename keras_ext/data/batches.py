@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from keras_ext.affine import DRAWS, Draw
 from keras_ext.data._require import require
-from keras_ext.data._seeding import Stream, check_seed, permutation, uniforms
-from keras_ext.data.augment import DRAWS, transforms
+from keras_ext.data._seeding import Stream, check_seed, permutation
+from keras_ext.data.augment import changer, draw
 from keras_ext.errors import ConfigError, DataError
 from keras_ext.records import Arrays, Augmentation
 
@@ -27,9 +29,10 @@ def training_batches(
     whatever the number of threads. Each pass that is begun over the data set is the next epoch. The
     last batch may be smaller. Only indices are shuffled; images are gathered a batch at a time.
 
-    Flips, rotation, zoom and translation become one affine transform an image, resampled once
-    (bilinear, 0 outside the image) for the whole batch. Images keep their dtype, with or without
-    augmentation; whole numbers are rounded.
+    All geometric changes become one affine transform an image, resampled once (bilinear) for the
+    whole batch. Images keep their dtype, with or without augmentation; whole numbers are rounded.
+    With MixUp or CutMix, labels are float32 of shape (batch, classes), the share of each class,
+    for ``keras.losses.CategoricalCrossentropy``.
 
     Args:
         arrays: the training examples; images of shape (examples, height, width, channels) to be
@@ -51,23 +54,21 @@ def training_batches(
     """
     check_seed(seed)
     _check(arrays, batch_size)
-    warp = augmentation if augmentation is not None and augmentation.active else None
-    if warp is not None and arrays.x.ndim != 4:
-        raise ConfigError(
-            "augmentation needs images of shape (examples, height, width, channels), "
-            f"got x of shape {arrays.x.shape}"
-        )
+    change = augmentation if augmentation is not None and augmentation.active else None
+    _check_augmentation(arrays, change)
     tf = require("tensorflow", extra="tensorflow")
     x, y = _on_host(tf, arrays)
     epochs = _Epochs(first_epoch)
 
     def plan() -> tuple[np.ndarray, np.ndarray]:
-        return _plan(arrays, warp, seed, epochs.take())
+        return _plan(len(arrays), change, seed, epochs.take())
 
     def one_epoch(_: Any) -> Any:
-        order, moves = tf.numpy_function(plan, [], (tf.int32, tf.float32))
-        return _gather(tf, (x, y), order, moves if warp is not None else None, batch_size)
+        order, draws = tf.numpy_function(plan, [], (tf.int32, tf.float32))
+        draws = tf.ensure_shape(draws, (None, DRAWS))
+        return _gather(tf, (x, y), order, draws, batch_size, changed)
 
+    changed = _changed(tf, change, len(arrays.classes))
     passes = tf.data.Dataset.from_tensors(0).flat_map(one_epoch)
     batches = _finish(tf, passes, len(arrays), batch_size)
     batches.set_epoch = epochs.set_epoch
@@ -109,42 +110,50 @@ class _Epochs:
 
 
 def _plan(
-    arrays: Arrays, warp: Augmentation | None, seed: int, epoch: int
+    examples: int, change: Augmentation | None, seed: int, epoch: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The order of an epoch, and for each place in it the transform of its image."""
-    order = permutation(len(arrays), Stream.ORDER, seed, epoch).astype(np.int32)
-    if warp is None:
-        return order, np.zeros((0, 8), np.float32)
-    draws = uniforms((len(arrays), DRAWS), Stream.AUGMENTATION, seed, epoch)
-    height, width = arrays.x.shape[1:3]
-    return order, transforms(warp, draws, height=height, width=width)[order]
+    """The order of an epoch, and for each place in it the numbers drawn for its image."""
+    order = permutation(examples, Stream.ORDER, seed, epoch).astype(np.int32)
+    if change is None:
+        return order, np.zeros((0, DRAWS), np.float32)
+    return order, draw(change, examples, seed=seed, epoch=epoch)[order]
 
 
-def _gather(tf: Any, tensors: tuple[Any, Any], order: Any, moves: Any, batch_size: int) -> Any:
-    """The batches of one epoch, for an order and the transforms (or None) that go with it."""
+def _gather(
+    tf: Any,
+    tensors: tuple[Any, Any],
+    order: Any,
+    draws: Any,
+    batch_size: int,
+    changed: Callable[[Any, Any, Any], tuple[Any, Any]],
+) -> Any:
+    """The batches of one epoch, for an order and the numbers drawn that go with it."""
 
     def batch(first: Any) -> tuple[Any, Any]:
         rows = order[first : first + batch_size]
         x, y = (tf.ensure_shape(tf.gather(t, rows), (None, *t.shape[1:])) for t in tensors)
-        return (x if moves is None else _resample(tf, x, moves[first : first + batch_size])), y
+        return changed(x, y, draws[first : first + batch_size])
 
     starts = tf.data.Dataset.range(0, len(tensors[0]), batch_size)
     return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _resample(tf: Any, images: Any, moves: Any) -> Any:
-    """Images moved by one transform each, in their own dtype."""
-    moved = tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.cast(images, tf.float32),
-        transforms=moves,
-        output_shape=images.shape[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )
-    if images.dtype.is_floating:
-        return tf.cast(moved, images.dtype)
-    return tf.cast(tf.round(moved), images.dtype)
+def _changed(
+    tf: Any, change: Augmentation | None, classes: int
+) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
+    """What becomes of images, labels and drawn numbers: images and labels."""
+    if change is None:
+        return lambda x, y, _: (x, y)
+    augment = changer(tf, change)
+    if not change.mixes:
+        return lambda x, y, draws: (augment(x, draws), y)
+
+    def mix(x: Any, y: Any, draws: Any) -> tuple[Any, Any]:
+        shares, share = tf.one_hot(y, classes), draws[:, Draw.MIX, None]
+        others = tf.roll(shares, shift=-1, axis=0)
+        return augment(x, draws), (1 - share) * shares + share * others
+
+    return mix
 
 
 def _finish(tf: Any, batches: Any, examples: int, batch_size: int) -> Any:
@@ -160,6 +169,31 @@ def _on_host(tf: Any, arrays: Arrays) -> tuple[Any, Any]:
     """Both arrays as tensors in main memory, where tf.data works, also beside an accelerator."""
     with tf.device("CPU:0"):
         return tf.constant(arrays.x), tf.constant(arrays.y)
+
+
+def _check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
+    """Refuse what can't be changed so: no images, no classes to mix, values out of range."""
+    if change is None:
+        return
+    if arrays.x.ndim != 4:
+        raise ConfigError(
+            "augmentation needs images of shape (examples, height, width, channels), "
+            f"got x of shape {arrays.x.shape}"
+        )
+    if change.mixes and not arrays.classes:
+        raise ConfigError("mixup and cutmix need class numbers, got values for regression")
+    if not change.tints:
+        return
+    low, high = float(arrays.x.min()), float(arrays.x.max())
+    if (
+        low < change.value_range[0]
+        or high > change.value_range[1]
+        or (high <= 1 < (change.value_range[1] / 10) and arrays.x.dtype.kind == "f")
+    ):
+        raise ConfigError(
+            f"value_range must be that of the images, whose values are from {low:g} to {high:g}, "
+            f"got value_range={change.value_range!r}"
+        )
 
 
 def _check(arrays: Arrays, batch_size: int) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_ext.affine import DRAWS, coefficients
+from keras_ext.affine import DRAWS
+from keras_ext.augmented import augmented
 from keras_ext.errors import ConfigError
 from keras_ext.fields import decode
 from keras_ext.records import Augmentation
 from keras_ext.regularization import strengths
 from keras_ext.regularization.compiled import compiled
 from keras_ext.regularization.drawn_seed import DrawnSeed
-from keras_ext.regularization.resample import resample
 
 MOST = 1.0
 """At this magnitude the strengths are as configured."""
@@ -24,33 +24,15 @@ MOST = 1.0
 FORMATS = ("channels_last", "channels_first")
 
 
-def augmented(
+def in_format(
     augmentation: Augmentation, data_format: str, images: Any, draws: Any, magnitude: Any
 ) -> Any:
-    """Images changed as the drawn numbers say.
-
-    Args:
-        augmentation: the strengths; its own magnitude doesn't count.
-        data_format: where the channels are, one of ``FORMATS``.
-        images: of shape (images, height, width, channels), or with the channels first.
-        draws: numbers in [0, 1), single precision, of shape (images, 6), see ``affine.DRAWS``.
-        magnitude: a scalar tensor, single precision.
-
-    Returns:
-        Images of the same shape and dtype.
-    """
-    if data_format == "channels_first":
+    """Images as ``augmented`` gives them, wherever their channels are."""
+    first = data_format == "channels_first"
+    if first:
         images = ops.transpose(images, (0, 2, 3, 1))
-    # A side that only a running step knows is a whole-number tensor.
-    height, width = (
-        side if isinstance(side, int) else ops.cast(side, "float32")
-        for side in ops.shape(images)[1:3]
-    )
-    moves = coefficients(
-        augmentation, draws, height=height, width=width, magnitude=magnitude, ops=ops
-    )
-    moved = resample(images, moves)
-    return ops.transpose(moved, (0, 3, 1, 2)) if data_format == "channels_first" else moved
+    images = augmented(augmentation, images, draws, magnitude=magnitude, ops=ops)
+    return ops.transpose(images, (0, 3, 1, 2)) if first else images
 
 
 @keras.saving.register_keras_serializable(package="keras_ext")
@@ -60,8 +42,9 @@ class Augment(keras.layers.Layer):
     For pixel values, before they are normalised. Inference is the identity, and so is magnitude 0,
     which draws no random numbers. Flips, angles, scales and shifts are distributed as in
     ``data.training_batches``, but drawn by the model; the same drawn numbers give the same images,
-    to rounding. What moves in from outside the image is 0. The magnitude is a weight of the layer,
-    so that a new one takes effect at the next step without retracing, also under XLA.
+    to rounding. The magnitude is a weight of the layer, so that a new one takes effect at the next
+    step without retracing, also under XLA. MixUp and CutMix belong to ``training_batches``: a layer
+    does not see labels.
 
     >>> layer = Augment(Augmentation(rotation=10, zoom=0.1))
     >>> layer.magnitude = 0.25
@@ -95,12 +78,17 @@ class Augment(keras.layers.Layer):
             raise ConfigError(
                 f"augmentation must be an Augmentation, got augmentation={augmentation!r}"
             )
+        if augmentation.mixes:
+            raise ConfigError(
+                "a layer can't mix labels: give mixup and cutmix to data.training_batches, got "
+                f"mixup={augmentation.mixup}, cutmix={augmentation.cutmix}"
+            )
         self._strengths = replace(augmentation, magnitude=MOST)
         self.seed = seed
         self.data_format = _check_format(data_format)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self._magnitude = strengths.add(self, "magnitude", augmentation.magnitude)
-        self._augmented = compiled(partial(augmented, self._strengths, self.data_format))
+        self._augmented = compiled(partial(in_format, self._strengths, self.data_format))
         self.built = True
 
     @property
@@ -117,11 +105,24 @@ class Augment(keras.layers.Layer):
         """The strengths, with the magnitude at present."""
         return replace(self._strengths, magnitude=self.magnitude)
 
-    def call(self, images: Any, training: bool = False) -> Any:
-        """Images of shape (batch, height, width, channels), of any dtype, and the same out."""
+    def call(self, images: Any, draws: Any = None, training: bool = False) -> Any:
+        """Images of shape (batch, height, width, channels), of any dtype, and the same out.
+
+        Args:
+            images: to be changed.
+            draws: what is drawn, single precision in [0, 1), of shape (batch, 19), in the order of
+                ``affine.Draw``; None draws it here.
+            training: False is the identity.
+        """
         _check_images(images.shape)
         if not training or not self._strengths.active:
             return images
+        if draws is not None:
+            return strengths.where_on(
+                self._magnitude,
+                on=lambda magnitude: self._augmented(images, draws, magnitude),
+                off=lambda: images,
+            )
         # Drawn outside of the condition: JAX can't change the generator's state inside of one.
         seed = DrawnSeed(self.seed_generator.next())
 
@@ -136,7 +137,9 @@ class Augment(keras.layers.Layer):
         """The input's."""
         return input_shape
 
-    def compute_output_spec(self, images: Any, training: bool = False) -> keras.KerasTensor:
+    def compute_output_spec(
+        self, images: Any, draws: Any = None, training: bool = False
+    ) -> keras.KerasTensor:
         """The input's shape and dtype, whatever the policy."""
         _check_images(images.shape)
         return keras.KerasTensor(images.shape, dtype=images.dtype)
