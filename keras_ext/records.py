@@ -18,7 +18,7 @@ from keras_ext.fields import decode, encode, one_of, within
 
 SCHEMA = "keras_ext.run/1"
 
-MODELS = ("convnet", "mlp")
+MODELS = ("convnet", "mlp", "resnet")
 ACTIVATIONS = ("relu", "tanh")
 OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "time_based", "cosine", "one_cycle")
@@ -196,10 +196,10 @@ class TrainConfig:
     """Everything that decides a training run, apart from the data.
 
     Args:
-        model: "convnet" or "mlp".
-        units: channels of the first stage of a convnet (doubled in each later stage), or units of
-            each hidden layer of an MLP.
-        layers: convolutions of a convnet, or hidden layers of an MLP.
+        model: "convnet", "mlp" or "resnet".
+        units: channels of the first convolution (doubled in each later stage), or units of each
+            hidden layer of an MLP.
+        layers: convolutions of a convnet, hidden layers of an MLP, or blocks of a resnet.
         activation: "relu" (weights start with variance 2/n) or "tanh" (1/n).
         batch_norm: normalise before each activation.
         dropout: the rate (1 - keep_prob) after every hidden layer, or one rate for each.

@@ -15,18 +15,13 @@ Digits are never flipped: a mirrored 2 is no 2.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-
-from keras_ext import data, reports, training
-from keras_ext.records import Augmentation, Check, RunResult, TrainConfig
-from recipes.command import INTERRUPTED, command, run_directory
-from recipes.options import Options, Preset, parse
+from keras_ext.records import Augmentation, TrainConfig
+from recipes.command import command
+from recipes.options import Preset
+from recipes.workflow import work
 
 VALIDATION = 3_948
 """Images held out: what the figures of README were measured with."""
@@ -65,55 +60,9 @@ PRESETS = {
 }
 
 
-def study(options: Options, directory: Path, console: Console) -> RunResult:
-    """The six steps; returns what was found out, the kept model with it."""
-    began = time.perf_counter()
-
-    console.rule("1. load and split", align="left")
-    splits = data.split(data.load("mnist"), seed=options.config.seed, validation=VALIDATION)
-    if options.limit:
-        splits = replace(
-            splits, train=data.sample(splits.train, options.limit, seed=options.config.seed)
-        )
-    checks = [data.check_split(splits)]
-    tell(console, checks)
-
-    console.rule("2. before training", align="left")
-    before = training.preflight(options.config, splits)
-    tell(console, before)
-
-    console.rule("3. to 5. train, diagnose, turn one knob at a time", align="left")
-    result = training.improve(
-        options.config,
-        splits,
-        max_rounds=options.max_rounds,
-        final_epochs=options.final_epochs,
-        directory=directory,
-        checks=[*checks, *before],
-        announce=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
-        quiet=options.quiet,
-    )
-    if result.status == "completed":
-        console.rule("6. open the test set, once", align="left")
-        result = training.open_test(result, splits)
-    return replace(result, seconds=time.perf_counter() - began)
-
-
-def tell(console: Console, checks: Sequence[Check]) -> None:
-    """A line for each check."""
-    for check in checks:
-        mark = "[green]ok[/]" if check.passed else "[yellow]look[/]"
-        console.print(mark, escape(check.message), highlight=False, soft_wrap=True)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the recipe; the exit status is 0, or 130 after Ctrl-C."""
-    options = parse(__doc__ or "", PRESETS, argv)
-    with run_directory(options.output_dir, "mnist") as directory:
-        result = study(options, directory, Console(quiet=options.quiet))
-        reports.write_result_folder(result, directory)
-    reports.print_report(result, console=Console(), directory=directory)
-    return INTERRUPTED if result.status == "interrupted" else 0
+    return work("mnist", __doc__ or "", PRESETS, argv, validation=VALIDATION)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ FILES = sorted(
 )
 
 # Each room, and the rooms below it. Siblings don't import each other.
-RECORDS = {"errors", "files", "diagnosis", "fields", "records", "affine"}
+IMAGES = {"affine", "resample", "pixels", "augmented"}
+RECORDS = {"errors", "files", "diagnosis", "fields", "records"} | IMAGES
 ALGORITHMS = RECORDS | {"regularization", "gradients"}
 BELOW = {
     "errors": set(),
@@ -30,6 +31,9 @@ BELOW = {
     "fields": {"errors", "diagnosis"},
     "records": {"errors", "fields", "diagnosis"},
     "affine": {"records"},
+    "resample": set(),
+    "pixels": {"affine", "records"},
+    "augmented": {"affine", "pixels", "records", "resample"},
     "regularization": RECORDS,
     "gradients": RECORDS,
     "callbacks": ALGORITHMS,

@@ -6,9 +6,10 @@ import keras
 
 from keras_ext.models.convnet import convnet
 from keras_ext.models.mlp import mlp
+from keras_ext.models.resnet import resnet
 from keras_ext.records import TrainConfig
 
-BUILDERS = {"convnet": convnet, "mlp": mlp}
+BUILDERS = {"convnet": convnet, "mlp": mlp, "resnet": resnet}
 
 
 def build(

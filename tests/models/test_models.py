@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_ext.errors import ConfigError
-from keras_ext.models import build, convnet, mlp
+from keras_ext.models import build, convnet, mlp, resnet
 from keras_ext.records import TrainConfig
 from keras_ext.regularization import knobs
 
@@ -18,7 +18,7 @@ def layers_of(model: keras.Model, kind: type) -> list:
     return [layer for layer in model.layers if isinstance(layer, kind)]
 
 
-@pytest.mark.parametrize("model", ["convnet", "mlp"])
+@pytest.mark.parametrize("model", ["convnet", "mlp", "resnet"])
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_every_combination_builds_and_runs(model: str, batch_norm: bool, activation: str) -> None:
@@ -63,6 +63,31 @@ def test_convnet_has_as_many_convolutions_as_asked_for(layers: int) -> None:
 @pytest.mark.parametrize("shape", [(8, 8, 1), (9, 11, 2), (32, 32, 3), (64, 48, 3)])
 def test_convnet_fits_images_of_other_sizes(shape: tuple[int, ...]) -> None:
     assert convnet(TrainConfig(units=4, layers=6), shape, 5).output_shape == (None, 5)
+
+
+@pytest.mark.parametrize("layers", range(1, 6))
+def test_resnet_has_two_convolutions_a_block_and_one_a_stage(layers: int) -> None:
+    network = resnet(TrainConfig(units=4, layers=layers), (32, 32, 3), 10)
+    assert len(layers_of(network, keras.layers.Add)) == layers
+    assert len(layers_of(network, keras.layers.Conv2D)) == 1 + min(3, layers) + 2 * layers
+
+
+def test_a_block_adds_to_its_input() -> None:
+    """With the second convolution's scale at zero a block is the identity."""
+    network = resnet(TrainConfig(units=4, layers=1), (8, 8, 1), 2)
+    (add,) = layers_of(network, keras.layers.Add)
+    layers_of(network, keras.layers.BatchNormalization)[-1].gamma.assign(np.zeros(8))
+    before, after = keras.Model(network.inputs, [add.input[0], add.output]).predict(
+        np.random.default_rng(0).random((3, 8, 8, 1)), verbose=0
+    )
+    assert before.max() > 0
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (4, 4, 1), (10,)])
+def test_resnet_refuses_what_is_no_image(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match="a resnet needs images of at least 8 x 8"):
+        resnet(TrainConfig(), shape, 10)
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (4, 4, 1), (10,)])
