@@ -3,6 +3,7 @@
 TensorFlow, TensorFlow Datasets, Keras and Pillow are imported by the functions that need them.
 """
 
+from keras_ext.data.augmented_examples import augmented_examples
 from keras_ext.data.batches import evaluation_batches, training_batches
 from keras_ext.data.check_split import check_split
 from keras_ext.data.distribution_report import DistributionReport
@@ -25,6 +26,7 @@ __all__ = [
     "Duplicates",
     "SplitSizes",
     "Splits",
+    "augmented_examples",
     "check_split",
     "duplicates",
     "evaluation_batches",

@@ -5,6 +5,7 @@ to nobody: pyplot and its state are never touched. ``width`` is in inches; ``pal
 colours. Values that are not finite are left out. matplotlib is imported when a figure is drawn.
 """
 
+from keras_ext.reports.figures.augmented_images import augmented_images
 from keras_ext.reports.figures.confusion import confusion
 from keras_ext.reports.figures.iteration_costs import iteration_costs
 from keras_ext.reports.figures.layer_signals import layer_signals
@@ -14,6 +15,7 @@ from keras_ext.reports.figures.round_bars import round_bars
 
 __all__ = [
     "Palette",
+    "augmented_images",
     "confusion",
     "iteration_costs",
     "layer_signals",

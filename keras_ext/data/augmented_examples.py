@@ -1,0 +1,47 @@
+"""Some examples, augmented several times, to look at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from keras_ext.data.batches import training_batches
+from keras_ext.errors import ConfigError
+from keras_ext.records import Arrays, Augmentation
+
+
+def augmented_examples(
+    arrays: Arrays, augmentation: Augmentation, *, examples: int = 6, versions: int = 7, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first examples, and what training would see of them, for ``figures.augmented_images``.
+
+    Args:
+        arrays: images of shape (examples, height, width, channels).
+        augmentation: shown at its full strength if its magnitude is 0.
+        examples: how many.
+        versions: how often each is augmented: once in each of as many epochs.
+        seed: of what is drawn.
+
+    Returns:
+        The originals, of shape (examples, height, width, channels), and their versions, of shape
+        (examples, versions, height, width, channels).
+
+    Raises:
+        ConfigError: for fewer than one example or version, or what are no images.
+    """
+    for name, count in (("examples", examples), ("versions", versions)):
+        if count < 1:
+            raise ConfigError(f"{name} must be at least 1, got {name}={count}")
+    if augmentation.magnitude == 0:
+        augmentation = replace(augmentation, magnitude=1.0)
+    some = arrays.take(slice(0, examples))
+    # The label says which example a place in the shuffled batch holds.
+    numbered = Arrays(some.x, np.arange(len(some), dtype=np.int32))
+    plain = replace(augmentation, mixup=0.0, cutmix=0.0)
+    batches = training_batches(numbered, batch_size=len(some), augmentation=plain, seed=seed)
+    shown = np.empty((len(some), versions, *some.x.shape[1:]), some.x.dtype)
+    for version in range(versions):
+        ((images, rows),) = batches
+        shown[np.asarray(rows), version] = np.asarray(images)
+    return np.asarray(some.x), shown
