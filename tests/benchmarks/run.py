@@ -19,6 +19,7 @@ import recipes  # Before TensorFlow, which it sets up, for both sides of each ra
 from keras_ext import data, training
 from keras_ext.training import open_test
 from recipes.mnist import PRESETS
+from tests.benchmarks.augmentation import BENCHMARKS as AUGMENTATION
 from tests.benchmarks.callbacks import BENCHMARKS as CALLBACKS
 from tests.benchmarks.gradients import BENCHMARKS as GRADIENTS
 from tests.benchmarks.keras_io_convnet import seconds_to_accuracy
@@ -57,7 +58,13 @@ def mnist_fast(repeats: int) -> dict[str, object]:
     }
 
 
-BENCHMARKS = {"mnist_fast_fit": mnist_fast, **CALLBACKS, **KNOBS, **GRADIENTS}
+BENCHMARKS = {
+    "mnist_fast_fit": mnist_fast,
+    **AUGMENTATION,
+    **CALLBACKS,
+    **KNOBS,
+    **GRADIENTS,
+}
 
 
 def main() -> None:
