@@ -14,12 +14,17 @@ from keras_ext.data.augment import changer, draw
 from keras_ext.errors import ConfigError, DataError
 from keras_ext.records import Arrays, Augmentation
 
+PLACEMENTS = ("auto", "device", "host")
+DEVICE_BYTES = 2**31
+"""Images up to this size are kept on an accelerator by "auto"."""
+
 
 def training_batches(
     arrays: Arrays,
     *,
     batch_size: int,
     augmentation: Augmentation | None = None,
+    placement: str = "host",
     seed: int,
     first_epoch: int = 0,
 ) -> Any:
@@ -39,23 +44,35 @@ def training_batches(
             augmented.
         batch_size: examples a batch.
         augmentation: None, or what to change at random.
+        placement: "host" augments in a tf.data pipeline, which two processor cores like better;
+            "device" keeps all images on the accelerator and gives row numbers to the model, which
+            must be wrapped: ``batches.training_model(model)``, before it is compiled, is that model
+            behind gathering and augmentation (with "host" it is the model itself). "auto" is
+            "device" where there is an accelerator and the images take at most 2 GiB.
         seed: decides order and augmentation.
         first_epoch: number of the first pass, for a run that is carried on.
 
     Returns:
         A ``tf.data.Dataset`` of (x, y), of known cardinality, with a function ``set_epoch(epoch)``
         that says which number the next pass has: TrainingState calls it when a run is resumed. It
-        holds for the data sets that are made from this one, too.
+        holds for the data sets that are made from this one, too. With "device" a
+        ``keras.utils.PyDataset`` of ((rows, draws), y) with the same function, which needs no
+        TensorFlow. Both have ``training_model(model)`` and ``placement``, which says what was
+        chosen and why. Fit with ``shuffle=False``: the order is drawn here.
 
     Raises:
-        ConfigError: for a batch size below 1, or augmentation of what are no images.
+        ConfigError: for a batch size below 1, another placement, or augmentation of what are no
+            images.
         DataError: without examples.
-        MissingExtraError: without TensorFlow.
+        MissingExtraError: for "host", without TensorFlow.
     """
     check_seed(seed)
     _check(arrays, batch_size)
+    chosen = _chosen(arrays, placement)
     change = augmentation if augmentation is not None and augmentation.active else None
     _check_augmentation(arrays, change)
+    if chosen.startswith("device"):
+        return _resident(arrays, batch_size, change, seed, first_epoch, chosen)
     tf = require("tensorflow", extra="tensorflow")
     x, y = _on_host(tf, arrays)
     epochs = _Epochs(first_epoch)
@@ -72,6 +89,8 @@ def training_batches(
     passes = tf.data.Dataset.from_tensors(0).flat_map(one_epoch)
     batches = _finish(tf, passes, len(arrays), batch_size)
     batches.set_epoch = epochs.set_epoch
+    batches.training_model = lambda core: core
+    batches.placement = chosen
     return batches
 
 
@@ -93,6 +112,52 @@ def evaluation_batches(arrays: Arrays, *, batch_size: int) -> Any:
     ends = starts.map(lambda first: (first, first + batch_size))
     slices = ends.map(lambda first, last: (x[first:last], y[first:last]))
     return _finish(tf, slices, len(arrays), batch_size)
+
+
+def _chosen(arrays: Arrays, placement: str) -> str:
+    """Where the images are to be, and why."""
+    if placement not in PLACEMENTS:
+        raise ConfigError(
+            f"placement must be one of {', '.join(PLACEMENTS)}, got placement={placement!r}"
+        )
+    if placement != "auto":
+        return f"{placement}: as asked for"
+    from keras_ext.data.resident import on_accelerator
+
+    if not on_accelerator():
+        return "host: there is no accelerator"
+    size = f"{arrays.x.nbytes / 2**20:,.0f} MiB of images"
+    if arrays.x.nbytes > DEVICE_BYTES:
+        return f"host: {size} are too many for the accelerator"
+    return f"device: {size} stay on the accelerator"
+
+
+def _resident(
+    arrays: Arrays,
+    batch_size: int,
+    change: Augmentation | None,
+    seed: int,
+    first_epoch: int,
+    chosen: str,
+) -> Any:
+    """Batches of row numbers, and the model that knows the rows."""
+    from keras_ext.data.resident import IndexBatches, TrainingModel
+
+    def mix(y: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        shares = np.eye(len(arrays.classes), dtype=np.float32)[y]
+        share = draws[:, Draw.MIX, None]
+        return (1 - share) * shares + share * np.roll(shares, -1, axis=0)
+
+    batches = IndexBatches(
+        lambda epoch: _plan(len(arrays), change, seed, epoch),
+        arrays.y,
+        batch_size,
+        mix if change is not None and change.mixes else None,
+        first_epoch,
+    )
+    batches.training_model = lambda core: TrainingModel(core, arrays.x, change)
+    batches.placement = chosen
+    return batches
 
 
 class _Epochs:

@@ -1,0 +1,134 @@
+"""Training images that stay on the accelerator: batches of row numbers, and the model for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_ext.pixels import mixed
+from keras_ext.records import Augmentation
+from keras_ext.regularization import Augment
+
+Plan = Callable[[int], tuple[np.ndarray, np.ndarray]]
+"""From the number of an epoch to its order and the numbers drawn, place by place."""
+
+
+class TrainingModel(keras.Model):
+    """Another model behind the gathering and augmentation of its training images.
+
+    A batch of (rows, draws) becomes the images of these rows, changed as the drawn numbers say; a
+    batch of images is passed through, as in validation and prediction. The model inside, ``core``,
+    is the one to save and to use afterwards. The images are a weight that is not trained and never
+    saved: a weight, because JAX would bake any other tensor into the compiled step.
+
+    Args:
+        core: the model to train; it takes images.
+        images: all training images, of shape (examples, height, width, channels).
+        augmentation: what to change at random, or None.
+    """
+
+    def __init__(
+        self, core: keras.Model, images: np.ndarray, augmentation: Augmentation | None
+    ) -> None:
+        super().__init__(name=f"training_{core.name}", dtype=core.dtype_policy, autocast=False)
+        self.core = core
+        self._mix = augmentation if augmentation is not None and augmentation.mixes else None
+        self.augment: Augment | None = None
+        if augmentation is not None:
+            self.augment = Augment(
+                replace(augmentation, mixup=0.0, cutmix=0.0), data_format="channels_last"
+            )
+        self.images = self.add_weight(
+            name="images",
+            shape=images.shape,
+            dtype=str(images.dtype),
+            initializer=lambda shape, dtype: ops.convert_to_tensor(np.asarray(images), dtype),
+            trainable=False,
+            autocast=False,
+        )
+        self.built = True
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """What the core makes of images, or of the images of (rows, draws)."""
+        if not isinstance(inputs, (tuple, list)):
+            return self.core(inputs, training=training)
+        rows, draws = inputs
+        images = ops.take(self.images, rows, axis=0)
+        mix = self._mix if training else None
+        if mix is not None:  # Not rounded before they are mixed.
+            images = ops.cast(images, "float32")
+        if self.augment is not None:
+            images = self.augment(images, draws, training=training)
+        if mix is not None:
+            images = mixed(mix, images, draws, ops)
+            whole = "int" in self.images.dtype
+            images = ops.cast(ops.round(images) if whole else images, self.images.dtype)
+        return self.core(images, training=training)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Nothing: the images belong to the data set."""
+
+    def load_own_variables(self, store: Any) -> None:
+        """Nothing, as nothing is saved."""
+
+    def get_config(self) -> dict[str, Any]:
+        """There is none: save ``core``."""
+        raise NotImplementedError("a training model holds its data: save and rebuild its core")
+
+
+class IndexBatches(keras.utils.PyDataset):
+    """The batches of ((rows, draws), y) of each epoch, for backends that need no TensorFlow.
+
+    Args:
+        plan: gives the order and the numbers drawn of an epoch.
+        y: the labels.
+        batch_size: examples a batch.
+        mix: labels mixed as images are, from labels and drawn numbers, or None.
+        first_epoch: number of the first pass.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        y: np.ndarray,
+        batch_size: int,
+        mix: Callable[[np.ndarray, np.ndarray], np.ndarray] | None,
+        first_epoch: int,
+    ) -> None:
+        super().__init__()
+        self.training_model: Callable[[keras.Model], keras.Model] = lambda core: core
+        self.placement = "device"
+        self._plan, self._y, self._batch_size, self._mix = plan, np.asarray(y), batch_size, mix
+        self.set_epoch(first_epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which number the next pass has."""
+        self._epoch, self._begun = epoch, False
+        self._order, draws = self._plan(epoch)
+        # A column of nothing, where nothing is drawn, has a batch size too.
+        self._draws = draws if len(draws) else np.zeros((len(self._order), 1), np.float32)
+
+    def on_epoch_begin(self) -> None:
+        """Each pass that is begun is the next epoch; Keras tells of an end more than once."""
+        if self._begun:
+            self.set_epoch(self._epoch + 1)
+        self._begun = True
+
+    def __len__(self) -> int:
+        return -(-len(self._y) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+        places = slice(index * self._batch_size, (index + 1) * self._batch_size)
+        rows, draws = self._order[places], self._draws[places]
+        y = self._y[rows]
+        return (rows, draws), y if self._mix is None else self._mix(y, draws)
+
+
+def on_accelerator() -> bool:
+    """Whether Keras puts new tensors anywhere but on the processor."""
+    return "cpu" not in str(ops.zeros(()).device).lower()

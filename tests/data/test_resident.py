@@ -1,0 +1,249 @@
+"""Images that stay on the device: the same batches, models and errors as from the host."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from keras_ext.data import Arrays, Augmentation, training_batches
+from keras_ext.data import batches as module
+from keras_ext.errors import ConfigError
+
+BACKEND = keras.backend.backend()
+CHANGES = Augmentation(
+    flip="horizontal", rotation=20, zoom=0.2, crop=1, contrast=0.2, noise=0.05, erasing=0.2
+)
+
+
+@keras.saving.register_keras_serializable(package="keras_ext_tests")
+class Keep(layers.Layer):
+    """Gives out the images that reached it in training."""
+
+    def call(self, images: Any) -> Any:
+        return images
+
+
+def images_of(batches: Any, training: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """All images that a core sees in one epoch, and the labels."""
+    core = keras.Sequential([keras.Input((8, 9, 3), dtype="uint8"), Keep()])
+    model = batches.training_model(core)
+    pairs = []
+    for index in range(len(batches)):
+        x, y = batches[index]
+        images = model(tuple(map(ops.convert_to_tensor, x)), training=training)
+        pairs.append((ops.convert_to_numpy(images), y))
+    return tuple(np.concatenate(part) for part in zip(*pairs, strict=True))  # type: ignore
+
+
+@pytest.fixture
+def pictures(rng: np.random.Generator) -> Arrays:
+    x = rng.integers(0, 256, (50, 8, 9, 3), dtype=np.uint8)
+    return Arrays(x, (np.arange(50) % 4).astype(np.int32))
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("change", [None, CHANGES, Augmentation(mixup=0.4, rotation=5)])
+def test_both_placements_give_the_same_images_labels_and_order(
+    pictures: Arrays, change: Augmentation | None
+) -> None:
+    options = {"batch_size": 16, "augmentation": change, "seed": 3}
+    device = training_batches(pictures, placement="device", **options)
+    host = training_batches(pictures, placement="host", **options)
+    for _ in range(2):
+        device.on_epoch_begin()
+        expected = [(x.numpy(), y.numpy()) for x, y in host]
+        x, y = images_of(device)
+        difference = np.abs(x.astype(float) - np.concatenate([x for x, _ in expected]))
+        assert difference.max() <= 1
+        assert np.mean(difference > 0) < 0.01
+        np.testing.assert_allclose(y, np.concatenate([y for _, y in expected]), atol=1e-6)
+
+
+def test_every_example_once_an_epoch_and_another_order_each_time(pictures: Arrays) -> None:
+    batches = training_batches(pictures, batch_size=16, placement="device", seed=0)
+    assert [len(batches[i][1]) for i in range(len(batches))] == [16, 16, 16, 2]
+    orders = []
+    for _ in range(2):
+        batches.on_epoch_begin()
+        x, y = images_of(batches)
+        rows = np.concatenate([batches[i][0][0] for i in range(4)])
+        assert sorted(rows) == list(range(50))
+        np.testing.assert_array_equal(x, pictures.x[rows])
+        np.testing.assert_array_equal(y, pictures.y[rows])
+        orders.append(rows.tolist())
+    assert orders[0] != orders[1]
+    batches.set_epoch(0)
+    assert batches[0][0][0].tolist() == orders[0][:16]
+
+
+def test_outside_of_training_images_are_as_they_were(pictures: Arrays) -> None:
+    batches = training_batches(
+        pictures, batch_size=50, augmentation=CHANGES, placement="device", seed=0
+    )
+    rows = batches[0][0][0]
+    np.testing.assert_array_equal(images_of(batches, training=False)[0], pictures.x[rows])
+
+
+def core_of(dtype: str = "float32") -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((8, 9, 3)),
+            layers.Rescaling(1 / 255, dtype=dtype),
+            layers.Flatten(),
+            layers.Dense(4, dtype=dtype, kernel_initializer="zeros"),
+            layers.Activation("linear", dtype="float32"),
+        ]
+    )
+
+
+def trained(pictures: Arrays, *, dtype: str = "float32", epochs: int = 2, **options: Any) -> Any:
+    """The core after training, the training model and the history."""
+    batches = training_batches(
+        pictures, batch_size=10, augmentation=CHANGES, placement="device", seed=1
+    )
+    core = core_of(dtype)
+    model = batches.training_model(core)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"], **options)
+    history = model.fit(
+        batches,
+        epochs=epochs,
+        verbose=0,
+        shuffle=False,
+        validation_data=(pictures.x, pictures.y),
+    )
+    return core, model, history.history
+
+
+JIT = [False] if BACKEND == "torch" else [False, True]
+
+
+@pytest.mark.parametrize("jit_compile", JIT)
+@pytest.mark.parametrize("steps_per_execution", [1, 3])
+def test_fit_validation_prediction_and_evaluation(
+    pictures: Arrays, jit_compile: bool, steps_per_execution: int
+) -> None:
+    if BACKEND == "torch" and steps_per_execution > 1:
+        pytest.skip("torch has no steps_per_execution")
+    core, model, history = trained(
+        pictures, jit_compile=jit_compile, steps_per_execution=steps_per_execution
+    )
+    assert np.isfinite(history["loss"] + history["val_loss"]).all()
+    assert np.abs(core.layers[-2].get_weights()[0]).max() > 0
+    np.testing.assert_allclose(
+        model.predict(pictures.x, verbose=0), core.predict(pictures.x, verbose=0), atol=1e-5
+    )
+
+
+@pytest.mark.tensorflow
+def test_training_is_that_from_the_host(pictures: Arrays) -> None:
+    core, _, _ = trained(pictures)
+    batches = training_batches(pictures, batch_size=10, augmentation=CHANGES, seed=1)
+    other = core_of()
+    assert batches.training_model(other) is other
+    other.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    other.fit(batches, epochs=2, verbose=0, shuffle=False)
+    for one, two in zip(core.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+def test_mixed_precision(pictures: Arrays) -> None:
+    policy = "mixed_bfloat16" if BACKEND == "torch" else "mixed_float16"
+    core, _, history = trained(pictures, dtype=policy)
+    assert np.isfinite(history["loss"]).all()
+    assert core.layers[-2].kernel.dtype == "float32"
+
+
+def test_images_are_not_saved_and_the_core_is(pictures: Arrays, tmp_path: Path) -> None:
+    core, model, _ = trained(pictures)
+    model.save_weights(tmp_path / "all.weights.h5")
+    core.save_weights(tmp_path / "core.weights.h5")
+    sizes = [(tmp_path / f"{name}.weights.h5").stat().st_size for name in ("all", "core")]
+    assert sizes[0] < sizes[1] + pictures.x.nbytes
+    core.save(tmp_path / "core.keras")
+    again = keras.saving.load_model(tmp_path / "core.keras")
+    np.testing.assert_allclose(
+        again.predict(pictures.x, verbose=0), core.predict(pictures.x, verbose=0), atol=1e-5
+    )
+    with pytest.raises(NotImplementedError, match="save and rebuild its core"):
+        model.get_config()
+
+
+def test_the_magnitude_is_a_knob(pictures: Arrays) -> None:
+    from keras_ext.regularization import knobs
+
+    batches = training_batches(
+        pictures, batch_size=50, augmentation=CHANGES, placement="device", seed=0
+    )
+    model = batches.training_model(
+        keras.Sequential([keras.Input((8, 9, 3), dtype="uint8"), Keep()])
+    )
+    knobs(model)["magnitude"].value = 0.0
+    x = tuple(map(ops.convert_to_tensor, batches[0][0]))
+    out = ops.convert_to_numpy(model(x, training=True))
+    np.testing.assert_array_equal(out, pictures.x[batches[0][0][0]])
+
+
+def test_auto_says_what_it_chose(pictures: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
+    from keras_ext.data import resident
+
+    def placed() -> str:
+        return str(module._chosen(pictures, "auto"))
+
+    assert placed() == "host: there is no accelerator"
+    monkeypatch.setattr(resident, "on_accelerator", lambda: True)
+    assert placed() == "device: 0 MiB of images stay on the accelerator"
+    monkeypatch.setattr(module, "DEVICE_BYTES", 1000)
+    assert placed() == "host: 0 MiB of images are too many for the accelerator"
+    with pytest.raises(ConfigError, match="placement must be one of auto, device, host, got"):
+        training_batches(pictures, batch_size=5, placement="gpu", seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "jax", reason="run with DataParallel of JAX")
+def test_on_two_devices() -> None:
+    code = {
+        "tensorflow": """
+import tensorflow as tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
+""",
+        "jax": """
+import contextlib, keras
+devices = keras.distribution.list_devices("cpu")
+assert len(devices) == 2
+keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+scope = contextlib.nullcontext()
+""",
+    }[BACKEND]
+    code += """
+import numpy as np
+from tests.data.test_resident import Arrays, trained
+x = np.random.default_rng(0).integers(0, 256, (40, 8, 9, 3), dtype=np.uint8)
+with scope:
+    core, model, history = trained(Arrays(x, (np.arange(40) % 4).astype(np.int32)), jit_compile=JIT)
+print("losses", *history["loss"])
+""".replace("JIT", str(BACKEND == "jax"))
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    losses = [float(text) for text in run.stdout.split("losses")[-1].split()]
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).integers(0, 256, (40, 8, 9, 3), dtype=np.uint8)
+    alone = trained(Arrays(x, (np.arange(40) % 4).astype(np.int32)))[2]["loss"]
+    np.testing.assert_allclose(losses, alone, rtol=1e-3)
