@@ -17,6 +17,9 @@ from recipes.command import command
 from recipes.options import Preset
 from recipes.workflow import work
 
+VALIDATION = 5_000
+"""Images held out of the training images."""
+
 BASE = TrainConfig(
     model="resnet",
     units=16,
@@ -52,7 +55,7 @@ PRESETS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the recipe; the exit status is 0, or 130 after Ctrl-C."""
-    return work("cifar10", __doc__ or "", PRESETS, argv)
+    return work("cifar10", __doc__ or "", PRESETS, argv, validation=VALIDATION)
 
 
 if __name__ == "__main__":
