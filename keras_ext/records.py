@@ -340,6 +340,7 @@ class Round:
         iteration_costs: for each of the first epochs, the un-regularized cost of each iteration.
         seconds: time of this run; fit_seconds: of it in ``fit``.
         status: "completed", "interrupted" (Ctrl-C) or "diverged".
+        train_validation: the error on held-out training examples, where the splits have them.
     """
 
     knob: str | None
@@ -356,6 +357,7 @@ class Round:
     seconds: float = 0.0
     fit_seconds: float = 0.0
     status: str = "completed"
+    train_validation: ErrorEstimate | None = None
 
 
 @dataclass(frozen=True)
@@ -365,7 +367,8 @@ class RunResult:
     Args:
         name: of the recipe or the data.
         config: the configuration of the model that was kept.
-        errors: estimates by split: "train", "validation" and, once opened, "test".
+        errors: estimates by split: "train", "validation", once opened "test", and
+            "train_validation" where the splits have it.
         diagnosis: of the model that was kept.
         history: of the model that was kept, one mapping an epoch.
         rounds: every training run in order, the first one without a turned knob.

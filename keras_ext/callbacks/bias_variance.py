@@ -72,7 +72,8 @@ class BiasVariance(keras.callbacks.Callback):
             reads them off the model, its optimizer and ``fit``.
 
     Attributes:
-        train_estimate, validation_estimate, diagnosis: of the last measurement, or None.
+        train_estimate, validation_estimate, train_validation_estimate, diagnosis: of the last
+            measurement, or None.
         measured: by "train" and "validation", the error and cost of each example of the sample when
             last measured; empty before, and while predictions aren't finite.
         history: a mapping for each measured epoch: ``epoch``, what is written into ``logs``, and
@@ -244,6 +245,11 @@ class BiasVariance(keras.callbacks.Callback):
     def validation_estimate(self) -> ErrorEstimate | None:
         """The error on the sample of validation examples when last measured."""
         return self._estimates.get("validation")
+
+    @property
+    def train_validation_estimate(self) -> ErrorEstimate | None:
+        """The error on the train-validation sample, where there is one."""
+        return self._estimates.get("train_validation")
 
     def _output(self) -> Output:
         return Output.of_model(self.model, self.output)

@@ -17,7 +17,8 @@ def check_split(splits: Splits) -> Check:
     It passes when every class stands in train and validation, no class's share differs between them
     by more than three standard errors of a share (three times the square root of 0.25 / n at most),
     no label is outside the classes, the values of all parts are of one kind and range, and fewer
-    than 0.5 % of validation and of test are exact copies of training examples.
+    than 0.5 % of validation and of test are exact copies of training examples. Float images that
+    go up to 255 are mentioned.
 
     Returns:
         Check: ``value`` is the largest difference between the shares of a class, ``expected`` what
@@ -42,7 +43,7 @@ def check_split(splits: Splits) -> Check:
     if difference is not None:
         findings.append(f"class shares of train and validation differ by {difference:.2%} at most")
     strange = [*_strange_labels(splits), *_strange_values(parts)]
-    findings += strange
+    findings += [*strange, *_range(splits.train)]
     counted = " and ".join(f"{count} of {name}" for name, count in copies.items())
     findings.append(f"{counted} are copies of train")
     few = all(count <= DUPLICATES_ALLOWED * len(parts[name]) for name, count in copies.items())
@@ -96,6 +97,16 @@ def _strange_values(parts: dict[str, Arrays]) -> list[str]:
     if parts["train"].x.dtype.kind in "iu" and highest["train"] <= 1 < len(parts["train"]):
         found.append("whole-number images hold 0 and 1 alone: cast from 0..1 without times 255?")
     return found
+
+
+def _range(train: Arrays) -> list[str]:
+    """What must be said of float images that were not divided by 255; it is no fault."""
+    if train.x.ndim != 4 or train.x.dtype.kind != "f" or not 2 < float(np.nanmax(train.x)) <= 255:
+        return []
+    return [
+        f"{train.x.dtype} images go up to {float(np.nanmax(train.x)):g}: divide by 255 unless the "
+        "model normalises them first"
+    ]
 
 
 def _copies(parts: dict[str, Arrays]) -> dict[str, int]:

@@ -12,8 +12,10 @@ class DistributionTest:
     Args:
         name: "labels" or "examples".
         p_value: how often chance alone makes them differ so much.
-        effect: a lower bound of the total variation distance, from 0 (equal) to 1: the errors of
-            any model on the two may differ by so much for this reason.
+        effect: an estimate of the total variation distance, from 0 (equal) to 1: of labels that
+            between the counted shares, which chance makes larger; of examples as much of it as the
+            classifier sees, which is less than there is. The errors of a model on the two can
+            differ by the distance, and by no more, for this reason.
         differs: whether both say so: ``p_value`` is at most the level of the test and ``effect``
             above what was called too small to matter.
         message: the same in words.

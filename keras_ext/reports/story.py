@@ -8,7 +8,7 @@ from keras_ext.diagnosis import Diagnosis, Gap, Remedy, difference_interval
 from keras_ext.records import Round, RunResult
 from keras_ext.reports import text
 
-ORDER = ("test", "validation", "train")
+ORDER = ("test", "validation", "train_validation", "train")
 
 HURDLES = {"bias": "bias", "variance": "variance", "mismatch": "data mismatch"}
 

@@ -59,7 +59,7 @@ def _errors(result: RunResult) -> Table:
             item = result.errors[split]
             limits = text.span(*item.interval(), proportion=percent, like=item.error)
             measured = text.number(item.error, proportion=percent)
-            table.add_row(split, measured, limits, f"{item.count:,}")
+            table.add_row(split.replace("_", "-"), measured, limits, f"{item.count:,}")
     optimal = text.number(result.diagnosis.optimal_error, proportion=percent)
     table.add_row("optimal", optimal, "as configured", "")
     return table

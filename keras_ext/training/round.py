@@ -101,9 +101,11 @@ def train_round(
     """
     began = time.perf_counter()
     model, cost = compiled_model(config, splits.train, build=build)
+    between = splits.train_validation
     watch = BiasVariance(
         (splits.train.x, splits.train.y),
         (splits.validation.x, splits.validation.y),
+        train_validation=None if between is None else (between.x, between.y),
         optimal_error=config.optimal_error,
         tolerance=config.tolerance,
         knobs=knob_values(config),
@@ -141,6 +143,7 @@ def train_round(
         config=config,
         train=watch.train_estimate,
         validation=watch.validation_estimate,
+        train_validation=watch.train_validation_estimate,
         diagnosis=watch.diagnosis,
         history=history(recorder.rows, watch.history),
         iteration_costs=tuple(recorder.iteration_costs),

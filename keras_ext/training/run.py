@@ -74,20 +74,21 @@ def result_of(
     checks: Sequence[Check] = (),
 ) -> RunResult:
     """The record of a run from its rounds, of which one was kept."""
+    errors = {"train": kept.train, "validation": kept.validation}
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    if kept.train_validation is not None and splits.train_validation is not None:
+        errors["train_validation"] = kept.train_validation
+        parts["train_validation"] = splits.train_validation
     return RunResult(
         name=splits.train.name,
         config=kept.config,
-        errors={"train": kept.train, "validation": kept.validation},
+        errors=errors,
         diagnosis=kept.diagnosis,
         history=kept.history,
         rounds=tuple(rounds),
         seconds=sum(item.seconds for item in rounds),
         versions=versions(),
-        sizes={
-            "train": len(splits.train),
-            "validation": len(splits.validation),
-            "test": len(splits.test),
-        },
+        sizes={name: len(part) for name, part in parts.items()},
         checks=tuple(checks),
         iteration_costs=rounds[0].iteration_costs,
         status="interrupted" if rounds[-1].status == "interrupted" else "completed",

@@ -109,6 +109,18 @@ def test_parts_that_were_scaled_differently(splits: Splits) -> None:
     assert "hold 0 and 1 alone: cast from 0..1" in check_split(Splits(*lost)).message
 
 
+def test_float_images_up_to_255_are_mentioned(splits: Splits) -> None:
+    parts = [
+        replace(part, x=part.x.astype("float32"))
+        for part in (splits.train, splits.validation, splits.test)
+    ]
+    check = check_split(Splits(*parts))
+    assert check.passed
+    assert "float32 images go up to 255: divide by 255 unless the model normalises" in check.message
+    divided = [replace(part, x=part.x / 255) for part in parts]
+    assert "divide by 255" not in check_split(Splits(*divided)).message
+
+
 def test_a_train_validation_part_is_looked_at_too(splits: Splits) -> None:
     check = check_split(replace(splits, train_validation=splits.train.take(slice(0, 9))))
     assert not check.passed

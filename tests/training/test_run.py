@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from rich.console import Console
 
 from keras_ext.errors import DivergedError, OutputError
-from keras_ext.records import SCHEMA, Arrays, Splits, TrainConfig
+from keras_ext.records import SCHEMA, Arrays, RunResult, Splits, TrainConfig
+from keras_ext.reports import print_report
 from keras_ext.training import open_test, run
 from keras_ext.training.iteration_cost import IterationCost
 from keras_ext.training.round import batch_size, compiled_model
@@ -44,6 +47,30 @@ def test_errors_are_those_of_the_returned_model(digits: Splits, small: TrainConf
     for name, arrays in (("validation", digits.validation), ("test", digits.test)):
         predicted = result.model.predict(arrays.x, verbose=0).argmax(axis=1)
         assert result.errors[name].error == pytest.approx(float(np.mean(predicted != arrays.y)))
+
+
+def test_held_out_training_examples_tell_variance_from_mismatch(
+    digits: Splits, small: TrainConfig
+) -> None:
+    """Validation is upside down, what was held out of the training examples is not."""
+    turned = replace(digits.validation, x=digits.validation.x[:, ::-1])
+    splits = replace(digits, validation=turned, train_validation=digits.test)
+    result = run(replace(small, epochs=3), splits, quiet=True)
+    assert set(result.errors) == {"train", "validation", "train_validation"}
+    assert result.sizes["train_validation"] == 500
+    assert result.diagnosis.dominant == "mismatch"
+    assert result.rounds[0].train_validation == result.errors["train_validation"]
+    predicted = result.model.predict(digits.test.x, verbose=0).argmax(axis=1)
+    error = float(np.mean(predicted != digits.test.y))
+    assert result.errors["train_validation"].error == pytest.approx(error)
+    assert "train-validation" in printed(result)
+
+
+def printed(result: RunResult) -> str:
+    """The table of errors in a terminal."""
+    stream = io.StringIO()
+    print_report(result, console=Console(file=stream, width=100))
+    return stream.getvalue()
 
 
 def test_mistakes_agree_with_the_error(digits: Splits, small: TrainConfig) -> None:
