@@ -17,7 +17,7 @@ from rich.console import Console
 
 from keras_ext import callbacks, data
 from keras_ext.training.round import batch_size, compiled_model
-from recipes.mnist import BASE
+from recipes.mnist import BASE, VALIDATION
 
 BATCH = 32
 STEPS = 2000
@@ -63,7 +63,7 @@ def decay_by_step(repeats: int) -> dict[str, object]:
 
 def bias_variance(repeats: int) -> dict[str, object]:
     """The recipe's convnet on MNIST with BiasVariance after every epoch over a bare fit."""
-    splits = data.split(data.load("mnist"), seed=0)
+    splits = data.split(data.load("mnist"), seed=0, validation=VALIDATION)
     model, _ = compiled_model(BASE, splits.train)
     batches = data.training_batches(
         splits.train,

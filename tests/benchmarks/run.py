@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import recipes  # Before TensorFlow, which it sets up, for both sides of each ratio.
 from keras_ext import data, training
 from keras_ext.training import open_test
-from recipes.mnist import PRESETS
+from recipes.mnist import PRESETS, VALIDATION
 from tests.benchmarks.augmentation import BENCHMARKS as AUGMENTATION
 from tests.benchmarks.callbacks import BENCHMARKS as CALLBACKS
 from tests.benchmarks.gradients import BENCHMARKS as GRADIENTS
@@ -35,7 +35,7 @@ def mnist_fast(repeats: int) -> dict[str, object]:
     ratios = []
     for seed in range(repeats):
         config = replace(PRESETS["fast"].config, seed=seed)
-        splits = data.split(arrays, seed=seed)
+        splits = data.split(arrays, seed=seed, validation=VALIDATION)
         result = open_test(training.run(config, splits, quiet=True), splits)
         ours = result.rounds[0].fit_seconds
         accuracy = 1 - result.errors["test"].error
