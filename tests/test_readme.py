@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -39,6 +41,27 @@ def test_python_blocks_run_one_after_another(
     for folder in re.findall(r'directory="([^"]+)"', README):
         assert (tmp_path / folder / "model.keras").exists()
         assert (tmp_path / folder / "report.html").exists()
+
+
+def test_the_callback_that_is_shown_to_those_who_write_one() -> None:
+    """The code of docs/extending.md, in a fit of two epochs."""
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    namespace: dict[str, Any] = {"__name__": "extending"}
+    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(compile(block, "extending.md", "exec"), namespace)
+    assert namespace["norm"]([np.array([3.0]), np.array([4.0])]) == 5
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="out")])
+    model.compile("sgd", "mse")
+    callbacks = [namespace["WeightNorm"]()]
+    x = np.ones((8, 2), "float32")
+    history = model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=callbacks).history
+    flat = np.concatenate([weight.ravel() for weight in model.get_weights()])
+    assert history["weight_norm"][-1] == pytest.approx(np.linalg.norm(flat), rel=1e-6)
+    for path in re.findall(
+        r"`((?:recipes|tests|callbacks|diagnosis|training)/[a-z_/]+\.py)`", text
+    ):
+        named = [ROOT / path, ROOT / "keras_ext" / path]
+        assert "weight_norm" in path or any(p.exists() for p in named), path
 
 
 def test_there_are_blocks_and_every_file_named_exists() -> None:
