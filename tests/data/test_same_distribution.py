@@ -168,7 +168,7 @@ def test_rotated_images_are_found_and_the_strangest_named(digits: Arrays) -> Non
 
 @pytest.mark.slow
 def test_false_alarms_stay_at_their_level() -> None:
-    """Over 200 random splits of real digits: no more than 5 % with any luck (18 is the 99.9 %)."""
+    """200 random splits of real digits; 5 % of 200 makes 19 or fewer with a chance of 0.997."""
     arrays = load("mnist").part("train")
     arrays = Arrays(arrays.x[:, 4:24:2, 4:24:2], arrays.y)
     claims, tails = 0, []
