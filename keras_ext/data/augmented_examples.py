@@ -39,7 +39,9 @@ def augmented_examples(
     # The label says which example a place in the shuffled batch holds.
     numbered = Arrays(some.x, np.arange(len(some), dtype=np.int32))
     plain = replace(augmentation, mixup=0.0, cutmix=0.0)
-    batches = training_batches(numbered, batch_size=len(some), augmentation=plain, seed=seed)
+    batches = training_batches(
+        numbered, batch_size=len(some), augmentation=plain, placement="host", seed=seed
+    )
     shown = np.empty((len(some), versions, *some.x.shape[1:]), some.x.dtype)
     for version in range(versions):
         ((images, rows),) = batches

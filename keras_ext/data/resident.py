@@ -10,12 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ext.data.host import Plan
 from keras_ext.pixels import mixed
 from keras_ext.records import Augmentation
 from keras_ext.regularization import Augment
-
-Plan = Callable[[int], tuple[np.ndarray, np.ndarray]]
-"""From the number of an epoch to its order and the numbers drawn, place by place."""
 
 
 class TrainingModel(keras.Model):
@@ -23,8 +21,12 @@ class TrainingModel(keras.Model):
 
     A batch of (rows, draws) becomes the images of these rows, changed as the drawn numbers say; a
     batch of images is passed through, as in validation and prediction. The model inside, ``core``,
-    is the one to save and to use afterwards. The images are a weight that is not trained and never
-    saved: a weight, because JAX would bake any other tensor into the compiled step.
+    is the one to use afterwards: compiling this one compiles it too, with the same optimizer, and
+    ``save``, ``save_weights`` and ``load_weights`` are those of the core, so that callbacks and
+    tuners that keep a model keep that one.
+
+    The images are a variable that is not trained, since JAX would bake any other tensor into the
+    compiled step. ``variables`` and ``weights`` are without them: nobody is to copy or keep them.
 
     Args:
         core: the model to train; it takes images.
@@ -70,11 +72,37 @@ class TrainingModel(keras.Model):
             images = ops.cast(ops.round(images) if whole else images, self.images.dtype)
         return self.core(images, training=training)
 
-    def save_own_variables(self, store: Any) -> None:
-        """Nothing: the images belong to the data set."""
+    @property
+    def inference_model(self) -> keras.Model:
+        """The core, for callbacks that look into a model."""
+        return self.core
 
-    def load_own_variables(self, store: Any) -> None:
-        """Nothing, as nothing is saved."""
+    @property
+    def variables(self) -> list[Any]:
+        """All but the images."""
+        return [item for item in super().variables if item is not self.images]
+
+    @property
+    def weights(self) -> list[Any]:
+        """All but the images, and the state of random generators."""
+        return [item for item in super().weights if item is not self.images]
+
+    def compile(self, optimizer: Any = "rmsprop", *args: Any, **kwargs: Any) -> None:
+        """As for every model; the core is then compiled with the same optimizer, loss, metrics."""
+        super().compile(optimizer, *args, **kwargs)
+        self.core.compile(self.optimizer, *args, **kwargs)
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Save the core."""
+        self.core.save(filepath, *args, **kwargs)
+
+    def save_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Save the core's weights."""
+        self.core.save_weights(filepath, *args, **kwargs)
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Load the core's weights."""
+        self.core.load_weights(filepath, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """There is none: save ``core``."""

@@ -26,6 +26,7 @@ def run(
     build: Builder = models.build,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     directory: Path | str | None = None,
+    placement: str = "auto",
     quiet: bool = False,
 ) -> RunResult:
     """Train one configuration; no knob is turned and the test examples stay closed.
@@ -36,6 +37,8 @@ def run(
         build: makes the uncompiled model, see ``models.build``.
         callbacks: further ones; they find ``train_error`` and the like in ``logs``.
         directory: gets ``model.keras`` and TensorBoard's events.
+        placement: of the training images, see ``data.training_batches``; it decides how fast the
+            run is, not what comes out.
         quiet: show no progress.
 
     Raises:
@@ -44,7 +47,13 @@ def run(
     """
     logs = log_directory(directory) if directory else None
     only, model = train_round(
-        config, splits, build=build, callbacks=callbacks, log_directory=logs, quiet=quiet
+        config,
+        splits,
+        build=build,
+        callbacks=callbacks,
+        log_directory=logs,
+        placement=placement,
+        quiet=quiet,
     )
     if directory:
         save_model(model, Path(directory) / "model.keras")
