@@ -18,6 +18,8 @@ from keras_ext.records import Arrays, Augmentation
 PLACEMENTS = ("auto", "device", "host")
 DEVICE_BYTES = 2**31
 """Images up to this size are kept on an accelerator by "auto"."""
+LOOKED_AT = 1000
+"""Images, of those too many for the memory, that are looked at for their range of values."""
 
 
 def training_batches(
@@ -177,7 +179,10 @@ def _check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
         raise ConfigError("mixup and cutmix need class numbers, got values for regression")
     if not change.tints:
         return
-    low, high = float(arrays.x.min()), float(arrays.x.max())
+    values = arrays.x
+    if host.streams(values):
+        values = values[np.arange(0, len(values), -(-len(values) // LOOKED_AT))]
+    low, high = float(values.min()), float(values.max())
     if (
         low < change.value_range[0]
         or high > change.value_range[1]

@@ -17,6 +17,11 @@ from keras_ext.records import Arrays, Augmentation
 MEMORY_SHARE = 0.25
 """Arrays above this share of the machine's memory are not copied, but read a batch at a time."""
 
+CONTROL_GROUPS = tuple(
+    Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory/memory.limit_in_bytes")
+)
+"""What a container may have, in versions 2 and 1."""
+
 Plan = Callable[[int], tuple[np.ndarray, np.ndarray]]
 """From the number of an epoch to its order and the numbers drawn, place by place."""
 
@@ -84,9 +89,9 @@ def memory_bytes() -> float:
     found = [float("inf")]
     if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(getattr(os, "sysconf_names", ())):
         found.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
-    for limit in ("memory.max", "memory/memory.limit_in_bytes"):  # Control groups 2 and 1.
+    for limit in CONTROL_GROUPS:
         try:
-            found.append(float(Path("/sys/fs/cgroup", limit).read_text()))
+            found.append(float(limit.read_text()))
         except (OSError, ValueError):
             continue
     return min(found)

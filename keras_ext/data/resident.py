@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ext.data.epoch_number import EpochNumber
 from keras_ext.data.host import Plan
 from keras_ext.pixels import mixed
 from keras_ext.records import Augmentation
@@ -60,7 +61,8 @@ class TrainingModel(keras.Model):
         if not isinstance(inputs, (tuple, list)):
             return self.core(inputs, training=training)
         rows, draws = inputs
-        images = ops.take(self.images, rows, axis=0)
+        # To build a model under MirroredStrategy, Keras calls it with means of batches: floats.
+        images = ops.take(self.images, ops.cast(rows, "int32"), axis=0)
         mix = self._mix if training else None
         if mix is not None:  # Not rounded before they are mixed.
             images = ops.cast(images, "float32")
@@ -87,10 +89,27 @@ class TrainingModel(keras.Model):
         """All but the images, and the state of random generators."""
         return [item for item in super().weights if item is not self.images]
 
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """With the images: what JAX hands to the compiled step."""
+        return [*super().non_trainable_variables, self.images]
+
     def compile(self, optimizer: Any = "rmsprop", *args: Any, **kwargs: Any) -> None:
         """As for every model; the core is then compiled with the same optimizer, loss, metrics."""
         super().compile(optimizer, *args, **kwargs)
         self.core.compile(self.optimizer, *args, **kwargs)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As for every model; batches of row numbers are told which epoch begins."""
+        if isinstance(x, IndexBatches):
+            first = x.next_epoch - (kwargs.get("initial_epoch") or 0)
+            callbacks, told = kwargs.get("callbacks"), EpochNumber(x, first=first)
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                callbacks.append(told)
+            else:
+                given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+                kwargs["callbacks"] = [told, *(item for item in given if item is not None)]
+        return super().fit(x, *args, **kwargs)
 
     def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Save the core."""
@@ -141,10 +160,15 @@ class IndexBatches(keras.utils.PyDataset):
         # A column of nothing, where nothing is drawn, has a batch size too.
         self._draws = draws if len(draws) else np.zeros((len(self._order), 1), np.float32)
 
+    @property
+    def next_epoch(self) -> int:
+        """The number of the pass that is begun next."""
+        return self._epoch + 1 if self._begun else self._epoch
+
     def on_epoch_begin(self) -> None:
         """Each pass that is begun is the next epoch; Keras tells of an end more than once."""
         if self._begun:
-            self.set_epoch(self._epoch + 1)
+            self.set_epoch(self.next_epoch)
         self._begun = True
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ import keras
 from keras_ext import data, models
 from keras_ext.callbacks import BiasVariance, Progress
 from keras_ext.callbacks.inference_model import inference_model
+from keras_ext.data.epoch_number import EpochNumber
 from keras_ext.records import Arrays, Augmentation, Round, Splits, TrainConfig
 from keras_ext.training.crossentropy import MixedCrossentropy
 from keras_ext.training.iteration_cost import IterationCost
@@ -145,7 +146,7 @@ def train_round(
     )
     status, fit_began = "completed", time.perf_counter()
     with Progress(quiet=quiet) as progress:
-        watching = [watch, *callbacks, *logged, progress, recorder]
+        watching = [EpochNumber(batches), watch, *callbacks, *logged, progress, recorder]
         try:
             model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=watching)
         except KeyboardInterrupt:
