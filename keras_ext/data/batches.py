@@ -75,7 +75,7 @@ def training_batches(
     _check(arrays, batch_size)
     chosen = _chosen(arrays, placement)
     change = augmentation if augmentation is not None and augmentation.active else None
-    _check_augmentation(arrays, change)
+    check_augmentation(arrays, change)
     if chosen.startswith("device"):
         return _resident(arrays, batch_size, change, seed, first_epoch, chosen)
     epochs = host.Epochs(first_epoch)
@@ -166,7 +166,7 @@ def _plan(
     return order, draw(change, examples, seed=seed, epoch=epoch)[order]
 
 
-def _check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
+def check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
     """Refuse what can't be changed so: no images, no classes to mix, values out of range."""
     if change is None:
         return
