@@ -144,6 +144,38 @@ def test_fit_validation_prediction_and_evaluation(
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_mixed_images_and_labels_train(pictures: Arrays, mix: str) -> None:
+    change = Augmentation(rotation=10, **{mix: 1.0})
+    batches = training_batches(
+        pictures, batch_size=10, augmentation=change, placement="device", seed=1
+    )
+    model = batches.training_model(core_of())
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, jit_compile=JIT[-1])
+    history = model.fit(batches, epochs=2, verbose=0, shuffle=False).history["loss"]
+    assert np.isfinite(history).all()
+    assert history[0] != history[1]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["sparse_categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy()],
+    ids=["name", "object"],
+)
+def test_mixed_labels_need_a_loss_of_shares(pictures: Arrays, loss: Any) -> None:
+    batches = training_batches(
+        pictures,
+        batch_size=10,
+        augmentation=Augmentation(mixup=1.0),
+        placement="device",
+        seed=1,
+    )
+    with pytest.raises(ConfigError, match="loss must be CategoricalCrossentropy, got loss="):
+        batches.training_model(core_of()).compile("sgd", loss)
+
+
 @pytest.mark.tensorflow
 def test_training_is_that_from_the_host(pictures: Arrays) -> None:
     core, _, _ = trained(pictures)

@@ -19,6 +19,7 @@ from keras_ext.callbacks import (
     TimeBasedDecay,
     TrainingState,
 )
+from keras_ext.data import host
 from keras_ext.records import Augmentation, RunResult, Splits, TrainConfig
 from keras_ext.training import improve, open_test, preflight, run
 from keras_ext.training.crossentropy import MixedCrossentropy
@@ -43,6 +44,19 @@ def test_the_same_costs_and_errors_from_both(digits: Splits, moved: TrainConfig)
     assert host.errors["train"].error == pytest.approx(device.errors["train"].error, abs=0.01)
     automatic = run(config, digits, quiet=True)
     assert automatic.iteration_costs == host.iteration_costs
+
+
+@pytest.mark.slow
+def test_a_run_on_images_that_are_too_many_for_the_memory(
+    digits: Splits, moved: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(tmp_path / "x.npy", digits.train.x)
+    mapped = replace(digits.train, x=np.load(tmp_path / "x.npy", mmap_mode="r"))
+    expected = run(moved, digits, placement="host", quiet=True)
+    monkeypatch.setattr(host, "MEMORY_SHARE", 0.0)
+    streamed = run(moved, replace(digits, train=mapped), placement="host", quiet=True)
+    assert streamed.iteration_costs == expected.iteration_costs
+    assert streamed.errors == expected.errors
 
 
 @pytest.mark.slow
