@@ -11,7 +11,7 @@ EXTRAS := recipes,tuner,dev
 BACKENDS_EXTRAS := jax,torch,reports,dev
 TORCH := torch==2.13.0
 # The tests that hold on every backend of Keras.
-PORTABLE := tests/test_imports.py tests/data/test_resident.py \
+PORTABLE := tests/test_imports.py tests/data/test_resident.py tests/training/test_any_backend.py \
 	$(wildcard $(addprefix tests/,diagnosis regularization gradients callbacks models))
 
 # The tests of a file share what they have set up, so a file is not divided among processes.
