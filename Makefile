@@ -11,7 +11,7 @@ EXTRAS := recipes,tuner,dev
 BACKENDS_EXTRAS := jax,torch,reports,dev
 TORCH := torch==2.13.0
 # The tests that hold on every backend of Keras.
-PORTABLE := tests/test_imports.py \
+PORTABLE := tests/test_imports.py tests/data/test_resident.py tests/training/test_any_backend.py \
 	$(wildcard $(addprefix tests/,diagnosis regularization gradients callbacks models))
 
 # The tests of a file share what they have set up, so a file is not divided among processes.
@@ -24,7 +24,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-backends lint format typecheck test test-backends test-all benchmark \
-	lock clean
+	benchmark-gpu lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ test-backends: install-backends ## Run the portable tests on JAX and on PyTorch
 benchmark: export KERAS_BACKEND = tensorflow
 benchmark: install ## Measure the ratios that the README states
 	@$(PY) tests/benchmarks/run.py $(ARGS)
+
+benchmark-gpu: export KERAS_BACKEND = tensorflow
+benchmark-gpu: install ## Measure resident images and augmentation on a GPU, where there is one
+	@$(PY) tests/benchmarks/gpu.py $(ARGS)
 
 recipe-%: export KERAS_BACKEND = tensorflow
 recipe-%: install ## Run a recipe: make recipe-mnist ARGS="--preset fast"

@@ -325,6 +325,23 @@ class Mistakes:
 
 
 @dataclass(frozen=True)
+class AugmentedImages:
+    """Training images as they are, and as training sees them; for a person to check.
+
+    Args:
+        augmentation: what was done to them, MixUp and CutMix left out.
+        kept: whether the kept model was trained with it.
+        originals: array of shape (images, height, width, channels).
+        versions: array of shape (images, versions, height, width, channels).
+    """
+
+    augmentation: Augmentation
+    kept: bool
+    originals: np.ndarray = field(repr=False, compare=False)
+    versions: np.ndarray = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class Round:
     """One training run of the search for a better configuration.
 
@@ -374,6 +391,7 @@ class RunResult:
         rounds: every training run in order, the first one without a turned knob.
         checks: what was checked before and during training.
         mistakes: on the test examples, for classification.
+        augmented: some training images, where augmentation was tried; not part of the JSON.
         seconds: wall-clock time of the run.
         versions: of the packages that matter.
         sizes: number of examples by split.
@@ -394,12 +412,13 @@ class RunResult:
     iteration_costs: tuple[tuple[float, ...], ...] = ()
     mistakes: Mistakes | None = None
     status: str = "completed"
+    augmented: AugmentedImages | None = None
     model: Any = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with schema, seed and the interval of each error."""
         values = {"schema": SCHEMA, "seed": self.config.seed}
         for item in fields(self):
-            if item.name != "model":
+            if item.name not in ("model", "augmented"):
                 values[item.name] = encode(getattr(self, item.name))
         return values

@@ -49,6 +49,7 @@ class Options:
     final_epochs: int | None
     output_dir: Path
     limit: int | None
+    placement: str
     quiet: bool
     debug: bool
 
@@ -90,6 +91,7 @@ def parse(
         final_epochs=config.epochs * preset.final_factor if longer else None,
         output_dir=Path(given["output_dir"]),
         limit=given["limit"],
+        placement=given["placement"],
         quiet=given["quiet"],
         debug=given["debug"],
     )
@@ -127,6 +129,13 @@ def _parser(description: str, presets: Mapping[str, Preset]) -> argparse.Argumen
     add("--output-dir", default="runs", help="where the run's folder is made (default: runs)")
     add("--limit", type=int, metavar="N", help="use N training examples only, for a quick try")
     add("--max-rounds", type=int, metavar="N", help="how many knobs to turn at the most")
+    add(
+        "--placement",
+        choices=("auto", "device", "host"),
+        default="auto",
+        help="keep training images on the accelerator, or read and augment them on the host; "
+        "changes the time alone (default: auto, which says what it chose)",
+    )
     add("--quiet", action="store_true", help="only the result, no progress")
     add("--debug", action="store_true", help="show the traceback of an error")
     fields = parser.add_argument_group("configuration (overrides preset and --config)")

@@ -78,6 +78,7 @@ def study(
         final_epochs=options.final_epochs,
         directory=directory,
         checks=[*checks, *before],
+        placement=options.placement,
         announce=lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
         quiet=options.quiet,
     )

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from keras_ext.callbacks import checks
 from keras_ext.callbacks.fixed_batch import fixed_batch
+from keras_ext.callbacks.inference_model import inference_model
 from keras_ext.errors import ConfigError
 from keras_ext.gradients import GradientReport, check_gradients
 
@@ -90,9 +91,10 @@ class GradientCheck(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the run before, and check before the first step."""
         self._start()
-        if not self.model.built:
+        model = inference_model(self.model)
+        if not model.built:
             # As the first step would.
-            self.model(keras.tree.map_structure(lambda leaf: leaf[:1], self._batch[0]))
+            model(keras.tree.map_structure(lambda leaf: leaf[:1], self._batch[0]))
         self.initial_report = self._check(BEFORE)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -148,7 +150,8 @@ class GradientCheck(keras.callbacks.Callback):
         self._first_epoch = None
 
     def _check(self, epoch: float) -> GradientReport:
-        report = check_gradients(self.model, *self._batch, build=self.build, seed=self.seed)
+        model = inference_model(self.model)
+        report = check_gradients(model, *self._batch, build=self.build, seed=self.seed)
         self.report, error = report, float(report.relative_error)
         self._latest = {
             "gradient_relative_error": error if math.isfinite(error) else math.inf,

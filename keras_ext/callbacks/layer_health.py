@@ -13,6 +13,7 @@ from rich.table import Table
 
 from keras_ext.callbacks import checks, layer_probe
 from keras_ext.callbacks.fixed_batch import fixed_batch
+from keras_ext.callbacks.inference_model import inference_model
 from keras_ext.diagnosis.layer_health import LayerHealthReport, judge_layers
 from keras_ext.diagnosis.layer_record import LayerRecord, update_ratio
 from keras_ext.errors import ConfigError
@@ -83,7 +84,7 @@ class LayerHealth(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the run before, and measure before the first step."""
         self._start()
-        model = self.model
+        model = inference_model(self.model)
         if not model.built:
             # As the first step would.
             model(keras.tree.map_structure(lambda leaf: leaf[:1], self._probe[0]))
@@ -177,7 +178,7 @@ class LayerHealth(keras.callbacks.Callback):
         self._epoch = 0
 
     def _measure(self, epoch: int) -> None:
-        model, before, steps = self.model, self._weights, self._steps
+        model, before, steps = inference_model(self.model), self._weights, self._steps
         self._weights, self._steps = layer_probe.snapshot(model), self._steps_now()
         updates = [
             None if old is None or new is None else update_ratio(old, new, self._steps - steps)

@@ -13,6 +13,7 @@ import numpy as np
 from keras_ext.callbacks import losses, masks, metrics, outputs
 from keras_ext.callbacks.checks import whole_number
 from keras_ext.callbacks.examples import Examples, read
+from keras_ext.callbacks.inference_model import inference_model
 from keras_ext.callbacks.outputs import ONLY, Output
 from keras_ext.diagnosis import ErrorEstimate
 from keras_ext.errors import ConfigError, DivergedError
@@ -87,6 +88,7 @@ def measure_each(
 ) -> Measured:
     """As ``measure``, with the error and the cost of each example, in the order of the data."""
     whole_number("batch_size", batch_size, 1)
+    model = inference_model(model)
     chosen = Output.of_model(model, outputs.check(output))
     loss = losses.compiled_loss(model, chosen)
     check_error(error, loss)

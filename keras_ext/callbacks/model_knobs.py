@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ext.callbacks.inference_model import inference_model
 from keras_ext.diagnosis import Setting
 from keras_ext.regularization import knobs, strengths
 
@@ -39,7 +40,7 @@ def settings(model: Any, *, epochs: int | None, rate: Setting, images: bool) -> 
     >>> {name: setting.value for name, setting in found.items()}
     {'epochs': 5, 'learning_rate': 0.01, 'units': 16, 'layers': 1, 'dropout': 0.5, 'l2': 0.0}
     """
-    units, layers = _size(model)
+    units, layers = _size(inference_model(model))
     found = {
         "epochs": Setting(epochs),
         "learning_rate": rate,

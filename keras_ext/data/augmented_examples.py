@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 
-from keras_ext.data.batches import training_batches
+from keras_ext.augmented import augmented
+from keras_ext.data.augment import draw
+from keras_ext.data.batches import check_augmentation
 from keras_ext.errors import ConfigError
 from keras_ext.records import Arrays, Augmentation
 
@@ -36,12 +39,13 @@ def augmented_examples(
     if augmentation.magnitude == 0:
         augmentation = replace(augmentation, magnitude=1.0)
     some = arrays.take(slice(0, examples))
-    # The label says which example a place in the shuffled batch holds.
-    numbered = Arrays(some.x, np.arange(len(some), dtype=np.int32))
     plain = replace(augmentation, mixup=0.0, cutmix=0.0)
-    batches = training_batches(numbered, batch_size=len(some), augmentation=plain, seed=seed)
-    shown = np.empty((len(some), versions, *some.x.shape[1:]), some.x.dtype)
+    check_augmentation(some, plain)
+    originals = np.asarray(some.x)
+    shown = np.empty((len(some), versions, *originals.shape[1:]), originals.dtype)
     for version in range(versions):
-        ((images, rows),) = batches
-        shown[np.asarray(rows), version] = np.asarray(images)
-    return np.asarray(some.x), shown
+        draws = draw(plain, len(some), seed=seed, epoch=version)
+        tensors = keras.ops.convert_to_tensor(originals), keras.ops.convert_to_tensor(draws)
+        changed = augmented(plain, *tensors, ops=keras.ops)
+        shown[:, version] = keras.ops.convert_to_numpy(changed)
+    return originals, shown

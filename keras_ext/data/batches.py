@@ -1,22 +1,25 @@
-"""Arrays as batches, in tf.data pipelines that leave the processor to the network."""
+"""Arrays as batches that leave the processor to the network: from the host or on the device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from keras_ext.affine import DRAWS, Draw
-from keras_ext.data._require import require
+from keras_ext.data import host
 from keras_ext.data._seeding import Stream, check_seed, permutation
-from keras_ext.data.augment import changer, draw
+from keras_ext.data.augment import draw
 from keras_ext.errors import ConfigError, DataError
 from keras_ext.records import Arrays, Augmentation
 
 PLACEMENTS = ("auto", "device", "host")
 DEVICE_BYTES = 2**31
 """Images up to this size are kept on an accelerator by "auto"."""
+LOOKED_AT = 1000
+"""Images, of those too many for the memory, that are looked at for their range of values."""
 
 
 def training_batches(
@@ -24,7 +27,7 @@ def training_batches(
     *,
     batch_size: int,
     augmentation: Augmentation | None = None,
-    placement: str = "host",
+    placement: str = "auto",
     seed: int,
     first_epoch: int = 0,
 ) -> Any:
@@ -44,11 +47,12 @@ def training_batches(
             augmented.
         batch_size: examples a batch.
         augmentation: None, or what to change at random.
-        placement: "host" augments in a tf.data pipeline, which two processor cores like better;
-            "device" keeps all images on the accelerator and gives row numbers to the model, which
-            must be wrapped: ``batches.training_model(model)``, before it is compiled, is that model
-            behind gathering and augmentation (with "host" it is the model itself). "auto" is
-            "device" where there is an accelerator and the images take at most 2 GiB.
+        placement: "host" gathers and augments in a tf.data pipeline, which two processor cores
+            like better. "device" keeps all images on the accelerator and gives row numbers to the
+            model, which must be wrapped: ``batches.training_model(model)``, before it is compiled,
+            is that model behind gathering and augmentation (with "host" it is the model itself).
+            "auto" is "device" where there is an accelerator and the images take at most 2 GiB, or
+            where there is no TensorFlow; ``batches.placement`` says which, and why.
         seed: decides order and augmentation.
         first_epoch: number of the first pass, for a run that is carried on.
 
@@ -57,8 +61,9 @@ def training_batches(
         that says which number the next pass has: TrainingState calls it when a run is resumed. It
         holds for the data sets that are made from this one, too. With "device" a
         ``keras.utils.PyDataset`` of ((rows, draws), y) with the same function, which needs no
-        TensorFlow. Both have ``training_model(model)`` and ``placement``, which says what was
-        chosen and why. Fit with ``shuffle=False``: the order is drawn here.
+        TensorFlow. Both have ``training_model(model)`` and ``placement``. Fit with
+        ``shuffle=False``: the order is drawn here. From the host, arrays that take more than a
+        quarter of the memory (memory-mapped ones) are read from the disk a batch at a time.
 
     Raises:
         ConfigError: for a batch size below 1, another placement, or augmentation of what are no
@@ -70,24 +75,12 @@ def training_batches(
     _check(arrays, batch_size)
     chosen = _chosen(arrays, placement)
     change = augmentation if augmentation is not None and augmentation.active else None
-    _check_augmentation(arrays, change)
+    check_augmentation(arrays, change)
     if chosen.startswith("device"):
         return _resident(arrays, batch_size, change, seed, first_epoch, chosen)
-    tf = require("tensorflow", extra="tensorflow")
-    x, y = _on_host(tf, arrays)
-    epochs = _Epochs(first_epoch)
-
-    def plan() -> tuple[np.ndarray, np.ndarray]:
-        return _plan(len(arrays), change, seed, epochs.take())
-
-    def one_epoch(_: Any) -> Any:
-        order, draws = tf.numpy_function(plan, [], (tf.int32, tf.float32))
-        draws = tf.ensure_shape(draws, (None, DRAWS))
-        return _gather(tf, (x, y), order, draws, batch_size, changed)
-
-    changed = _changed(tf, change, len(arrays.classes))
-    passes = tf.data.Dataset.from_tensors(0).flat_map(one_epoch)
-    batches = _finish(tf, passes, len(arrays), batch_size)
+    epochs = host.Epochs(first_epoch)
+    plan = partial(_plan, len(arrays), change, seed)
+    batches = host.shuffled(arrays, batch_size, change, plan, epochs)
     batches.set_epoch = epochs.set_epoch
     batches.training_model = lambda core: core
     batches.placement = chosen
@@ -106,12 +99,7 @@ def evaluation_batches(arrays: Arrays, *, batch_size: int) -> Any:
         MissingExtraError: without TensorFlow.
     """
     _check(arrays, batch_size)
-    tf = require("tensorflow", extra="tensorflow")
-    x, y = _on_host(tf, arrays)
-    starts = tf.data.Dataset.range(0, len(arrays), batch_size)
-    ends = starts.map(lambda first: (first, first + batch_size))
-    slices = ends.map(lambda first, last: (x[first:last], y[first:last]))
-    return _finish(tf, slices, len(arrays), batch_size)
+    return host.in_order(arrays, batch_size)
 
 
 def _chosen(arrays: Arrays, placement: str) -> str:
@@ -120,16 +108,24 @@ def _chosen(arrays: Arrays, placement: str) -> str:
         raise ConfigError(
             f"placement must be one of {', '.join(PLACEMENTS)}, got placement={placement!r}"
         )
-    if placement != "auto":
-        return f"{placement}: as asked for"
+    size = f"{arrays.x.nbytes / 2**20:,.0f} MiB of images"
+    place, why = (placement, "as asked for") if placement != "auto" else _automatic(arrays, size)
+    if place == "host" and host.streams(arrays.x):
+        why += f"; {size} are read from disk a batch at a time"
+    return f"{place}: {why}"
+
+
+def _automatic(arrays: Arrays, size: str) -> tuple[str, str]:
+    """The better place, and the reason."""
     from keras_ext.data.resident import on_accelerator
 
+    if find_spec("tensorflow") is None:
+        return "device", "there is no TensorFlow for a pipeline on the host"
     if not on_accelerator():
-        return "host: there is no accelerator"
-    size = f"{arrays.x.nbytes / 2**20:,.0f} MiB of images"
+        return "host", "there is no accelerator"
     if arrays.x.nbytes > DEVICE_BYTES:
-        return f"host: {size} are too many for the accelerator"
-    return f"device: {size} stay on the accelerator"
+        return "host", f"{size} are too many for the accelerator"
+    return "device", f"{size} stay on the accelerator"
 
 
 def _resident(
@@ -149,7 +145,7 @@ def _resident(
         return (1 - share) * shares + share * np.roll(shares, -1, axis=0)
 
     batches = IndexBatches(
-        lambda epoch: _plan(len(arrays), change, seed, epoch),
+        partial(_plan, len(arrays), change, seed),
         arrays.y,
         batch_size,
         mix if change is not None and change.mixes else None,
@@ -158,20 +154,6 @@ def _resident(
     batches.training_model = lambda core: TrainingModel(core, arrays.x, change)
     batches.placement = chosen
     return batches
-
-
-class _Epochs:
-    """The number of the next pass."""
-
-    def __init__(self, first: int) -> None:
-        self._next = first
-
-    def take(self) -> int:
-        self._next += 1
-        return self._next - 1
-
-    def set_epoch(self, epoch: int) -> None:
-        self._next = epoch
 
 
 def _plan(
@@ -184,59 +166,7 @@ def _plan(
     return order, draw(change, examples, seed=seed, epoch=epoch)[order]
 
 
-def _gather(
-    tf: Any,
-    tensors: tuple[Any, Any],
-    order: Any,
-    draws: Any,
-    batch_size: int,
-    changed: Callable[[Any, Any, Any], tuple[Any, Any]],
-) -> Any:
-    """The batches of one epoch, for an order and the numbers drawn that go with it."""
-
-    def batch(first: Any) -> tuple[Any, Any]:
-        rows = order[first : first + batch_size]
-        x, y = (tf.ensure_shape(tf.gather(t, rows), (None, *t.shape[1:])) for t in tensors)
-        return changed(x, y, draws[first : first + batch_size])
-
-    starts = tf.data.Dataset.range(0, len(tensors[0]), batch_size)
-    return starts.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-
-
-def _changed(
-    tf: Any, change: Augmentation | None, classes: int
-) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
-    """What becomes of images, labels and drawn numbers: images and labels."""
-    if change is None:
-        return lambda x, y, _: (x, y)
-    augment = changer(tf, change)
-    if not change.mixes:
-        return lambda x, y, draws: (augment(x, draws), y)
-
-    def mix(x: Any, y: Any, draws: Any) -> tuple[Any, Any]:
-        shares, share = tf.one_hot(y, classes), draws[:, Draw.MIX, None]
-        others = tf.roll(shares, shift=-1, axis=0)
-        return augment(x, draws), (1 - share) * shares + share * others
-
-    return mix
-
-
-def _finish(tf: Any, batches: Any, examples: int, batch_size: int) -> Any:
-    """Deterministic, of known length, and ready before they are asked for."""
-    options = tf.data.Options()
-    options.deterministic = True
-    steps = -(-examples // batch_size)
-    known = batches.apply(tf.data.experimental.assert_cardinality(steps))
-    return known.prefetch(tf.data.AUTOTUNE).with_options(options)
-
-
-def _on_host(tf: Any, arrays: Arrays) -> tuple[Any, Any]:
-    """Both arrays as tensors in main memory, where tf.data works, also beside an accelerator."""
-    with tf.device("CPU:0"):
-        return tf.constant(arrays.x), tf.constant(arrays.y)
-
-
-def _check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
+def check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
     """Refuse what can't be changed so: no images, no classes to mix, values out of range."""
     if change is None:
         return
@@ -249,7 +179,10 @@ def _check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
         raise ConfigError("mixup and cutmix need class numbers, got values for regression")
     if not change.tints:
         return
-    low, high = float(arrays.x.min()), float(arrays.x.max())
+    values = arrays.x
+    if host.streams(values):
+        values = values[np.arange(0, len(values), -(-len(values) // LOOKED_AT))]
+    low, high = float(values.min()), float(values.max())
     if (
         low < change.value_range[0]
         or high > change.value_range[1]

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ext.data.epoch_number import EpochNumber
+from keras_ext.data.host import Plan
+from keras_ext.errors import ConfigError
 from keras_ext.pixels import mixed
 from keras_ext.records import Augmentation
 from keras_ext.regularization import Augment
-
-Plan = Callable[[int], tuple[np.ndarray, np.ndarray]]
-"""From the number of an epoch to its order and the numbers drawn, place by place."""
 
 
 class TrainingModel(keras.Model):
@@ -23,8 +23,12 @@ class TrainingModel(keras.Model):
 
     A batch of (rows, draws) becomes the images of these rows, changed as the drawn numbers say; a
     batch of images is passed through, as in validation and prediction. The model inside, ``core``,
-    is the one to save and to use afterwards. The images are a weight that is not trained and never
-    saved: a weight, because JAX would bake any other tensor into the compiled step.
+    is the one to use afterwards: compiling this one compiles it too, with the same optimizer, and
+    ``save``, ``save_weights`` and ``load_weights`` are those of the core, so that callbacks and
+    tuners that keep a model keep that one.
+
+    The images are a variable that is not trained, since JAX would bake any other tensor into the
+    compiled step. ``variables`` and ``weights`` are without them: nobody is to copy or keep them.
 
     Args:
         core: the model to train; it takes images.
@@ -58,7 +62,8 @@ class TrainingModel(keras.Model):
         if not isinstance(inputs, (tuple, list)):
             return self.core(inputs, training=training)
         rows, draws = inputs
-        images = ops.take(self.images, rows, axis=0)
+        # To build a model under MirroredStrategy, Keras calls it with means of batches: floats.
+        images = ops.take(self.images, ops.cast(rows, "int32"), axis=0)
         mix = self._mix if training else None
         if mix is not None:  # Not rounded before they are mixed.
             images = ops.cast(images, "float32")
@@ -70,11 +75,60 @@ class TrainingModel(keras.Model):
             images = ops.cast(ops.round(images) if whole else images, self.images.dtype)
         return self.core(images, training=training)
 
-    def save_own_variables(self, store: Any) -> None:
-        """Nothing: the images belong to the data set."""
+    @property
+    def inference_model(self) -> keras.Model:
+        """The core, for callbacks that look into a model."""
+        return self.core
 
-    def load_own_variables(self, store: Any) -> None:
-        """Nothing, as nothing is saved."""
+    @property
+    def variables(self) -> list[Any]:
+        """All but the images."""
+        return [item for item in super().variables if item is not self.images]
+
+    @property
+    def weights(self) -> list[Any]:
+        """All but the images, and the state of random generators."""
+        return [item for item in super().weights if item is not self.images]
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """With the images: what JAX hands to the compiled step."""
+        return [*super().non_trainable_variables, self.images]
+
+    def compile(self, optimizer: Any = "rmsprop", *args: Any, **kwargs: Any) -> None:
+        """As for every model; the core is then compiled with the same optimizer, loss, metrics.
+
+        Raises:
+            ConfigError: for a loss of class numbers, where labels are mixed.
+        """
+        super().compile(optimizer, *args, **kwargs)
+        if self._mix is not None:
+            _check_takes_shares(self.loss)
+        self.core.compile(self.optimizer, *args, **kwargs)
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As for every model; batches of row numbers are told which epoch begins."""
+        if isinstance(x, IndexBatches):
+            first = x.next_epoch - (kwargs.get("initial_epoch") or 0)
+            callbacks, told = kwargs.get("callbacks"), EpochNumber(x, first=first)
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                callbacks.append(told)
+            else:
+                given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+                kwargs["callbacks"] = [told, *(item for item in given if item is not None)]
+        return super().fit(x, *args, **kwargs)
+
+    def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Save the core."""
+        self.core.save(filepath, *args, **kwargs)
+
+    def save_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Save the core's weights."""
+        self.core.save_weights(filepath, *args, **kwargs)
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """Load the core's weights."""
+        self.core.load_weights(filepath, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """There is none: save ``core``."""
@@ -113,10 +167,15 @@ class IndexBatches(keras.utils.PyDataset):
         # A column of nothing, where nothing is drawn, has a batch size too.
         self._draws = draws if len(draws) else np.zeros((len(self._order), 1), np.float32)
 
+    @property
+    def next_epoch(self) -> int:
+        """The number of the pass that is begun next."""
+        return self._epoch + 1 if self._begun else self._epoch
+
     def on_epoch_begin(self) -> None:
         """Each pass that is begun is the next epoch; Keras tells of an end more than once."""
         if self._begun:
-            self.set_epoch(self._epoch + 1)
+            self.set_epoch(self.next_epoch)
         self._begun = True
 
     def __len__(self) -> int:
@@ -127,6 +186,17 @@ class IndexBatches(keras.utils.PyDataset):
         rows, draws = self._order[places], self._draws[places]
         y = self._y[rows]
         return (rows, draws), y if self._mix is None else self._mix(y, draws)
+
+
+def _check_takes_shares(loss: Any) -> None:
+    """Refuse what Keras would refuse in a step, in words about shapes."""
+    stock = keras.losses.SparseCategoricalCrossentropy, keras.losses.sparse_categorical_crossentropy
+    found = None if isinstance(loss, (list, tuple, dict)) else keras.losses.get(loss)
+    if type(found) is stock[0] or found is stock[1]:
+        raise ConfigError(
+            "with mixup or cutmix labels are shares of classes: loss must be "
+            f"CategoricalCrossentropy, got loss={loss!r}"
+        )
 
 
 def on_accelerator() -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from keras_ext.errors import MissingExtraError
 from keras_ext.records import RunResult
 from keras_ext.reports import figures, story
+from keras_ext.reports.pictures import thinned
 from keras_ext.reports.svg import inline_svg
 
 if TYPE_CHECKING:
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
 # In inches: the one for screens and paper, the other for phones.
 WIDTHS = {"wide": 9.6, "narrow": 4.3}
+# Of an image in the grid, in pixels: a page has many.
+LONGEST_SIDE = 96
 # Of the wide width, for a figure that shares its row with a list.
 SHARES = {"confusion": 0.56}
 
 
 def drawings(result: RunResult) -> dict[str, dict[str, str]]:
-    """SVG by name of the figure ("curves", "bars", "costs", "confusion") and name of the width.
+    """SVG by name of the figure ("curves", "bars", "costs" ...) and name of the width.
 
     The reader's own matplotlib settings have no say in it.
 
@@ -49,6 +52,13 @@ def _figures(result: RunResult) -> Iterator[tuple[str, str, Callable[..., Figure
     if any(result.iteration_costs):
         costs = partial(figures.iteration_costs, result.iteration_costs)
         yield "costs", "Cost of each iteration of the first epochs", costs
+    if result.augmented is not None:
+        pairs = (
+            thinned(images, LONGEST_SIDE)
+            for images in (result.augmented.originals, result.augmented.versions)
+        )
+        grid = partial(figures.augmented_images, *pairs)
+        yield "augmented", "Training images and their augmented versions", grid
     if result.mistakes is not None:
         confusion = partial(figures.confusion, result.mistakes)
         yield "confusion", "How often each class was taken for another", confusion

@@ -52,11 +52,25 @@ def data_uri(image: np.ndarray) -> str:
     >>> data_uri(np.zeros((2, 2), dtype="uint8"))[:32]
     'data:image/png;base64,iVBORw0KGg'
     """
-    step = -(-max(image.shape[:2]) // LONGEST_SIDE)
-    small = image[::step, ::step]
+    small = thinned(image)
     if small.ndim == 3 and small.shape[2] not in COLOR_TYPES:
         small = small[:, :, :1]
     return "data:image/png;base64," + base64.b64encode(png(small)).decode()
+
+
+def thinned(images: np.ndarray, longest: int = LONGEST_SIDE) -> np.ndarray:
+    """Every so many rows and columns, so that no side is longer.
+
+    Args:
+        images: array of shape (..., height, width, channels), or one image of (height, width).
+        longest: pixels.
+
+    >>> thinned(np.zeros((2, 300, 100, 3)), 100).shape
+    (2, 100, 34, 3)
+    """
+    first = max(0, images.ndim - 3)
+    step = -(-max(images.shape[first : first + 2]) // longest)
+    return images[(slice(None),) * first + (slice(None, None, step),) * 2]
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

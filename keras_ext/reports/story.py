@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from keras_ext.diagnosis import Diagnosis, Gap, Remedy, difference_interval
-from keras_ext.records import Round, RunResult
+from keras_ext.records import Augmentation, Round, RunResult
 from keras_ext.reports import text
 
 ORDER = ("test", "validation", "train_validation", "train")
@@ -196,6 +196,19 @@ def advice(remedy: Remedy) -> tuple[str, str]:
     if remedy.before is None or remedy.after is None:
         return "", why
     return text.capital(text.turn(remedy.knob, remedy.before, remedy.after)), why
+
+
+def augmentation(strengths: Augmentation) -> str:
+    """What is changed, in the units of the record, and the magnitude.
+
+    >>> augmentation(Augmentation(flip="horizontal", rotation=20, magnitude=0.5))
+    'flip horizontal, rotation 20 at magnitude 0.5'
+    """
+    rest = ("fill_mode", "value_range", "magnitude")
+    names = [item.name for item in fields(strengths) if item.name not in rest]
+    given = [(name, getattr(strengths, name)) for name in names]
+    parts = ", ".join(f"{name} {text.plain(value)}" for name, value in given if value)
+    return f"{parts or 'nothing'} at magnitude {text.plain(strengths.magnitude)}"
 
 
 def open_questions(diagnosis: Diagnosis) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ def improve(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     directory: Path | str | None = None,
     checks: Sequence[Check] = (),
+    placement: str = "auto",
     announce: Callable[[str], None] = lambda line: None,
     quiet: bool = False,
 ) -> RunResult:
@@ -50,6 +51,8 @@ def improve(
         callbacks: further ones for every round.
         directory: gets ``model.keras``, the best so far at any time, and TensorBoard's events.
         checks: made before, to stand in the result.
+        placement: of the training images, see ``data.training_batches``; it decides how fast the
+            rounds are, not what comes out.
         announce: is told what happens, a line at a time.
         quiet: show no progress bars.
 
@@ -59,7 +62,13 @@ def improve(
         OutputError: when the directory can't be written.
     """
     search = _Search(
-        splits, build, callbacks, Path(directory) if directory else None, announce, quiet
+        splits,
+        build,
+        callbacks,
+        Path(directory) if directory else None,
+        placement,
+        announce,
+        quiet,
     )
     first = search.train(config, Turned())
     search.checks = [*checks, check_cost_falls(first)]
@@ -169,6 +178,7 @@ class _Search:
         build: Builder,
         callbacks: Sequence[keras.callbacks.Callback],
         directory: Path | None,
+        placement: str,
         announce: Callable[[str], None],
         quiet: bool,
     ) -> None:
@@ -176,6 +186,7 @@ class _Search:
         self.build = build
         self.callbacks = callbacks
         self.directory = directory
+        self.placement = placement
         self.announce = announce
         self.quiet = quiet
         self.rounds: list[Round] = []
@@ -197,6 +208,8 @@ class _Search:
             build=self.build,
             callbacks=self.callbacks,
             log_directory=logs,
+            placement=self.placement,
+            announce=(lambda line: None) if self.rounds else self.announce,
             quiet=self.quiet,
         )
         if self.rounds and model is self.model:

@@ -188,6 +188,7 @@ def _train(
         subset,
         batch_size=batch_size(config, subset),
         augmentation=config.augmentation,
+        placement="host",
         seed=config.seed,
     )
     model.fit(

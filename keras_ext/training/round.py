@@ -13,7 +13,10 @@ import keras
 
 from keras_ext import data, models
 from keras_ext.callbacks import BiasVariance, Progress
-from keras_ext.records import Arrays, Round, Splits, TrainConfig
+from keras_ext.callbacks.inference_model import inference_model
+from keras_ext.data.epoch_number import EpochNumber
+from keras_ext.records import Arrays, Augmentation, Round, Splits, TrainConfig
+from keras_ext.training.crossentropy import MixedCrossentropy
 from keras_ext.training.iteration_cost import IterationCost
 from keras_ext.training.optimizers import optimizer
 from keras_ext.training.recorder import Recorder
@@ -37,11 +40,16 @@ def outputs(arrays: Arrays) -> int:
     return len(arrays.classes) or 1
 
 
-def loss_of(arrays: Arrays) -> keras.losses.Loss:
-    """Cross-entropy of logits where there are classes, mean squared error otherwise."""
-    if arrays.classes:
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return keras.losses.MeanSquaredError()
+def loss_of(arrays: Arrays, augmentation: Augmentation | None = None) -> keras.losses.Loss:
+    """Cross-entropy of logits where there are classes, mean squared error otherwise.
+
+    Where augmentation mixes examples, labels may be shares of classes, too.
+    """
+    if not arrays.classes:
+        return keras.losses.MeanSquaredError()
+    if augmentation is not None and augmentation.active and augmentation.mixes:
+        return MixedCrossentropy(from_logits=True)
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def compiled_model(
@@ -49,6 +57,7 @@ def compiled_model(
     train: Arrays,
     *,
     build: Builder = models.build,
+    training_model: Callable[[keras.Model], keras.Model] = lambda core: core,
     normalizer: Any = None,
     steps: int | None = None,
 ) -> tuple[keras.Model, IterationCost]:
@@ -60,17 +69,20 @@ def compiled_model(
         config: of the run.
         train: the training examples; the first layer normalises by their statistics.
         build: makes the uncompiled model.
+        training_model: of the batches, makes of it the one to train: see
+            ``data.training_batches``.
         normalizer: fitted before on the same examples, to spare another pass over them.
         steps: of an epoch, None for those of one pass over the examples.
     """
     keras.utils.set_random_seed(config.seed)
     layer = normalizer if normalizer is not None else data.normalizer(train.x)
-    model = build(config, train.x.shape[1:], outputs(train), layer)
+    model = training_model(build(config, train.x.shape[1:], outputs(train), layer))
     steps = steps or math.ceil(len(train) / batch_size(config, train))
-    cost = IterationCost(loss_of(train), steps)
+    loss = loss_of(train, config.augmentation)
+    cost = IterationCost(loss, steps)
     model.compile(
         optimizer(config, steps),
-        loss_of(train),
+        loss,
         metrics=[cost],
         steps_per_execution=min(config.steps_per_execution, steps),
     )
@@ -90,17 +102,37 @@ def train_round(
     build: Builder = models.build,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     log_directory: Path | None = None,
+    placement: str = "auto",
+    announce: Callable[[str], None] = lambda line: None,
     quiet: bool = False,
 ) -> tuple[Round, keras.Model]:
     """Train one configuration and measure both errors at the end.
 
-    Ctrl-C ends the training; the round then says "interrupted" and measures what there is.
+    Ctrl-C ends the training; the round then says "interrupted" and measures what there is. The
+    model given back takes images, wherever they were in training; callbacks find it as
+    ``inference_model`` of theirs where that one takes them from the accelerator.
+
+    Args:
+        config, splits, build, callbacks, placement, quiet: see ``run``.
+        turned: which knob the round turns.
+        log_directory: for TensorBoard's events.
+        announce: is told where the images are in training, and why.
 
     Raises:
         DivergedError: when the cost is not finite.
     """
     began = time.perf_counter()
-    model, cost = compiled_model(config, splits.train, build=build)
+    batches = data.training_batches(
+        splits.train,
+        batch_size=batch_size(config, splits.train),
+        augmentation=config.augmentation,
+        placement=placement,
+        seed=config.seed,
+    )
+    announce(f"training images from the {batches.placement}")
+    model, cost = compiled_model(
+        config, splits.train, build=build, training_model=batches.training_model
+    )
     between = splits.train_validation
     watch = BiasVariance(
         (splits.train.x, splits.train.y),
@@ -114,15 +146,9 @@ def train_round(
     logged = (
         [keras.callbacks.TensorBoard(log_directory, write_graph=False)] if log_directory else []
     )
-    batches = data.training_batches(
-        splits.train,
-        batch_size=batch_size(config, splits.train),
-        augmentation=config.augmentation,
-        seed=config.seed,
-    )
     status, fit_began = "completed", time.perf_counter()
     with Progress(quiet=quiet) as progress:
-        watching = [watch, *callbacks, *logged, progress, recorder]
+        watching = [EpochNumber(batches), watch, *callbacks, *logged, progress, recorder]
         try:
             model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=watching)
         except KeyboardInterrupt:
@@ -151,7 +177,7 @@ def train_round(
         fit_seconds=fit_seconds,
         status=status,
     )
-    return made, model
+    return made, inference_model(model)
 
 
 def history(

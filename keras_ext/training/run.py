@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import keras
 
-from keras_ext import models
+from keras_ext import data, models
 from keras_ext.errors import OutputError
 from keras_ext.files import replacing
-from keras_ext.records import Check, Round, RunResult, Splits, TrainConfig
+from keras_ext.records import Arrays, AugmentedImages, Check, Round, RunResult, Splits, TrainConfig
 from keras_ext.regularization import frozen
 from keras_ext.training.round import Builder, train_round
 
+SHOWN_IMAGES = 4
 PACKAGES = ("keras-ext", "keras", "tensorflow", "jax", "torch", "numpy")
 
 
@@ -26,6 +28,7 @@ def run(
     build: Builder = models.build,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     directory: Path | str | None = None,
+    placement: str = "auto",
     quiet: bool = False,
 ) -> RunResult:
     """Train one configuration; no knob is turned and the test examples stay closed.
@@ -36,6 +39,8 @@ def run(
         build: makes the uncompiled model, see ``models.build``.
         callbacks: further ones; they find ``train_error`` and the like in ``logs``.
         directory: gets ``model.keras`` and TensorBoard's events.
+        placement: of the training images, see ``data.training_batches``; it decides how fast the
+            run is, not what comes out.
         quiet: show no progress.
 
     Raises:
@@ -44,7 +49,13 @@ def run(
     """
     logs = log_directory(directory) if directory else None
     only, model = train_round(
-        config, splits, build=build, callbacks=callbacks, log_directory=logs, quiet=quiet
+        config,
+        splits,
+        build=build,
+        callbacks=callbacks,
+        log_directory=logs,
+        placement=placement,
+        quiet=quiet,
     )
     if directory:
         save_model(model, Path(directory) / "model.keras")
@@ -91,8 +102,29 @@ def result_of(
         sizes={name: len(part) for name, part in parts.items()},
         checks=tuple(checks),
         iteration_costs=rounds[0].iteration_costs,
+        augmented=augmented_images(splits.train, rounds, kept),
         status="interrupted" if rounds[-1].status == "interrupted" else "completed",
         model=model,
+    )
+
+
+def augmented_images(train: Arrays, rounds: Sequence[Round], kept: Round) -> AugmentedImages | None:
+    """Some training images under the augmentation of the kept round, else of the last that had any.
+
+    None where no round augmented, or the examples are no pictures in grey or colour.
+    """
+    tried = [item for item in (*rounds, kept) if item.config.augmentation.active]
+    if not tried or train.x.ndim != 4 or train.x.shape[-1] not in (1, 3):
+        return None
+    config = tried[-1].config
+    originals, shown = data.augmented_examples(
+        train, config.augmentation, examples=SHOWN_IMAGES, seed=config.seed
+    )
+    return AugmentedImages(
+        augmentation=replace(config.augmentation, mixup=0.0, cutmix=0.0),
+        kept=config is kept.config,
+        originals=originals,
+        versions=shown,
     )
 
 

@@ -40,20 +40,22 @@ def against_single_layers(repeats: int) -> dict[str, object]:
     return into_fit("augmentation_per_example", stacked(by_batch=False), 6.0, repeats)
 
 
-def cifar_step(repeats: int) -> dict[str, object]:
+def cifar_step(repeats: int, placement: str = "host") -> dict[str, object]:
     """Time of the CIFAR-10 recipe's training steps with augmentation over without."""
     train = cifar10().take(slice(0, 48 * BATCH))
     model, _ = compiled_model(replace(BASE, batch_size=BATCH, steps_per_execution=1), train)
-    return step("augmentation_cifar10_step", model, train, BASE.augmentation, 1.15, repeats)
+    name = "augmentation_cifar10_step"
+    return step(name, model, train, BASE.augmentation, 1.15, repeats, placement=placement)
 
 
-def mnist_step(repeats: int) -> dict[str, object]:
+def mnist_step(repeats: int, placement: str = "host") -> dict[str, object]:
     """Time of training steps of keras.io's MNIST convnet with augmentation over without."""
     train = data.load("mnist").part("train").take(slice(0, 240 * BATCH))
     model = convnet()
     model.compile("adam", "sparse_categorical_crossentropy")
     moves = replace(MOVES, flip=None)
-    return step("augmentation_mnist_step", model, train, moves, 1.25, repeats)
+    name = "augmentation_mnist_step"
+    return step(name, model, train, moves, 1.25, repeats, placement=placement)
 
 
 BENCHMARKS = {
@@ -93,22 +95,42 @@ def stacked(*, by_batch: bool) -> Any:
     return batches.prefetch(tf.data.AUTOTUNE)
 
 
-def into_fit(name: str, theirs: Any, target: float, repeats: int) -> dict[str, object]:
-    """Images a second that a model takes which does next to nothing with them."""
-    ours = data.training_batches(cifar10(), batch_size=BATCH, augmentation=MOVES, seed=0)
-    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D()])
-    model.add(keras.layers.Dense(10))
+def into_fit(
+    name: str,
+    theirs: Any,
+    target: float | None,
+    repeats: int,
+    *,
+    placement: str = "host",
+    unit: str = "images per second of four Keras layers",
+) -> dict[str, object]:
+    """Images a second that a model takes which does next to nothing with them.
+
+    Args:
+        name: of the benchmark.
+        theirs: the data set to compare with.
+        target: what the ratio should be.
+        repeats: how often there are ``ROUNDS`` pairs.
+        placement: of our images.
+        unit: what the ratio is in.
+    """
+    ours = data.training_batches(
+        cifar10(), batch_size=BATCH, augmentation=MOVES, placement=placement, seed=0
+    )
+    core = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D()])
+    core.add(keras.layers.Dense(10))
+    model = ours.training_model(core)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss, steps_per_execution=16)
-    sides = [(ours, 192), (theirs, 64)]
+    sides = [(model, ours, 192), (core, theirs, 64 if placement == "host" else 192)]
 
     def seconds(side: int) -> float:
-        batches, steps = sides[side]
+        trained, batches, steps = sides[side]
         began = time.perf_counter()
-        model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
+        trained.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
         return (time.perf_counter() - began) / steps
 
-    return compare(name, seconds, target, repeats, "images per second of four Keras layers", 1)
+    return compare(name, seconds, target, repeats, unit, 1)
 
 
 def step(
@@ -118,16 +140,26 @@ def step(
     augmentation: Augmentation,
     target: float,
     repeats: int,
+    *,
+    placement: str = "host",
 ) -> dict[str, object]:
-    """The same model fed by two pipelines that differ by augmentation alone."""
-    sides = [
-        data.training_batches(train, batch_size=BATCH, augmentation=given, seed=0)
-        for given in (augmentation, None)
-    ]
+    """The same model fed twice, by what differs by augmentation alone."""
+    sides = []
+    for given in (augmentation, None):
+        batches = data.training_batches(
+            train, batch_size=BATCH, augmentation=given, placement=placement, seed=0
+        )
+        trained = batches.training_model(model)
+        if trained is not model:
+            # An optimizer of its own: one is built for one model.
+            alike = keras.optimizers.get(keras.optimizers.serialize(model.optimizer))
+            trained.compile(alike, model.loss)
+        sides.append((trained, batches))
 
     def seconds(side: int) -> float:
+        trained, batches = sides[side]
         began = time.perf_counter()
-        model.fit(sides[side], epochs=1, verbose=0, shuffle=False)
+        trained.fit(batches, epochs=1, verbose=0, shuffle=False)
         return (time.perf_counter() - began) * BATCH / len(train)
 
     return compare(name, seconds, target, repeats, "step time without augmentation", 0)
@@ -136,7 +168,7 @@ def step(
 def compare(
     name: str,
     seconds: Callable[[int], float],
-    target: float,
+    target: float | None,
     repeats: int,
     unit: str,
     above: int,
@@ -146,7 +178,7 @@ def compare(
     Args:
         name: of the benchmark.
         seconds: time a batch of side 0, which is ours, or of side 1.
-        target: what the ratio should be.
+        target: what the ratio should be, None for one that is only told.
         repeats: how often there are ``ROUNDS`` pairs.
         unit: what the ratio is in.
         above: the side whose time is divided by that of the other.

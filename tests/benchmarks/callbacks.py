@@ -69,6 +69,7 @@ def bias_variance(repeats: int) -> dict[str, object]:
         splits.train,
         batch_size=batch_size(BASE, splits.train),
         augmentation=BASE.augmentation,
+        placement="host",
         seed=0,
     )
     parts = [(part.x, part.y) for part in (splits.train, splits.validation)]

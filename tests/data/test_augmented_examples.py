@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from keras_ext.data import Arrays, Augmentation, augmented_examples
+from keras_ext.data import Arrays, Augmentation, augmented_examples, training_batches
 from keras_ext.errors import ConfigError
-
-pytest.importorskip("tensorflow", reason="the pipelines are made of tf.data")
 
 
 def test_each_row_holds_versions_of_its_own_example(digits: Arrays) -> None:
@@ -26,3 +24,21 @@ def test_each_row_holds_versions_of_its_own_example(digits: Arrays) -> None:
 def test_none_to_show_is_refused(digits: Arrays, name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be at least 1, got {name}=0"):
         augmented_examples(digits, Augmentation(rotation=5), seed=0, **{name: 0})
+
+
+def test_they_are_what_training_sees(digits: Arrays) -> None:
+    pytest.importorskip("tensorflow", reason="the pipelines are made of tf.data")
+    change = Augmentation(rotation=20, zoom=0.2, noise=0.05)
+    _, shown = augmented_examples(digits, change, examples=103, versions=2, seed=3)
+    numbered = Arrays(digits.x, np.arange(103))
+    batches = training_batches(numbered, batch_size=20, augmentation=change, seed=3)
+    for version in range(2):
+        for images, rows in batches:
+            difference = images.numpy().astype(int) - shown[rows.numpy(), version]
+            assert np.abs(difference).max() <= 1
+
+
+def test_what_are_no_images_is_refused(rng: np.random.Generator) -> None:
+    table = Arrays(rng.normal(size=(20, 3)), np.arange(20))
+    with pytest.raises(ConfigError, match="augmentation needs images"):
+        augmented_examples(table, Augmentation(rotation=5), seed=0)

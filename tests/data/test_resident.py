@@ -15,6 +15,7 @@ from keras import layers, ops
 
 from keras_ext.data import Arrays, Augmentation, training_batches
 from keras_ext.data import batches as module
+from keras_ext.data._seeding import Stream, permutation
 from keras_ext.errors import ConfigError
 
 BACKEND = keras.backend.backend()
@@ -143,6 +144,38 @@ def test_fit_validation_prediction_and_evaluation(
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mix", ["mixup", "cutmix"])
+def test_mixed_images_and_labels_train(pictures: Arrays, mix: str) -> None:
+    change = Augmentation(rotation=10, **{mix: 1.0})
+    batches = training_batches(
+        pictures, batch_size=10, augmentation=change, placement="device", seed=1
+    )
+    model = batches.training_model(core_of())
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, jit_compile=JIT[-1])
+    history = model.fit(batches, epochs=2, verbose=0, shuffle=False).history["loss"]
+    assert np.isfinite(history).all()
+    assert history[0] != history[1]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["sparse_categorical_crossentropy", keras.losses.SparseCategoricalCrossentropy()],
+    ids=["name", "object"],
+)
+def test_mixed_labels_need_a_loss_of_shares(pictures: Arrays, loss: Any) -> None:
+    batches = training_batches(
+        pictures,
+        batch_size=10,
+        augmentation=Augmentation(mixup=1.0),
+        placement="device",
+        seed=1,
+    )
+    with pytest.raises(ConfigError, match="loss must be CategoricalCrossentropy, got loss="):
+        batches.training_model(core_of()).compile("sgd", loss)
+
+
 @pytest.mark.tensorflow
 def test_training_is_that_from_the_host(pictures: Arrays) -> None:
     core, _, _ = trained(pictures)
@@ -165,16 +198,34 @@ def test_mixed_precision(pictures: Arrays) -> None:
 def test_images_are_not_saved_and_the_core_is(pictures: Arrays, tmp_path: Path) -> None:
     core, model, _ = trained(pictures)
     model.save_weights(tmp_path / "all.weights.h5")
-    core.save_weights(tmp_path / "core.weights.h5")
-    sizes = [(tmp_path / f"{name}.weights.h5").stat().st_size for name in ("all", "core")]
-    assert sizes[0] < sizes[1] + pictures.x.nbytes
-    core.save(tmp_path / "core.keras")
+    assert all(item is not model.images for item in (*model.weights, *model.variables))
+    assert any(item is model.images for item in model.non_trainable_variables)
+    other = core_of()
+    other.load_weights(tmp_path / "all.weights.h5")
+    for one, two in zip(other.get_weights(), core.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    model.load_weights(tmp_path / "all.weights.h5")
+    model.save(tmp_path / "core.keras")
     again = keras.saving.load_model(tmp_path / "core.keras")
     np.testing.assert_allclose(
         again.predict(pictures.x, verbose=0), core.predict(pictures.x, verbose=0), atol=1e-5
     )
     with pytest.raises(NotImplementedError, match="save and rebuild its core"):
         model.get_config()
+
+
+def test_images_are_no_constant_of_the_compiled_step(pictures: Arrays) -> None:
+    batches = training_batches(pictures, batch_size=50, placement="device", seed=0)
+    flat = [keras.Input((8, 9, 3)), layers.Flatten(), layers.Dense(1, kernel_initializer="ones")]
+    model = batches.training_model(keras.Sequential(flat))
+    model.compile(keras.optimizers.SGD(0.0), keras.losses.MeanAbsoluteError())
+
+    def loss() -> float:
+        return float(model.fit(batches, verbose=0, shuffle=False).history["loss"][0])
+
+    assert loss() > 1000
+    model.images.assign(np.zeros_like(pictures.x))
+    assert loss() < 10
 
 
 def test_the_magnitude_is_a_knob(pictures: Arrays) -> None:
@@ -198,6 +249,9 @@ def test_auto_says_what_it_chose(pictures: Arrays, monkeypatch: pytest.MonkeyPat
     def placed() -> str:
         return str(module._chosen(pictures, "auto"))
 
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert placed() == "device: there is no TensorFlow for a pipeline on the host"
+    monkeypatch.setattr(module, "find_spec", lambda name: name)
     assert placed() == "host: there is no accelerator"
     monkeypatch.setattr(resident, "on_accelerator", lambda: True)
     assert placed() == "device: 0 MiB of images stay on the accelerator"
@@ -207,32 +261,45 @@ def test_auto_says_what_it_chose(pictures: Arrays, monkeypatch: pytest.MonkeyPat
         training_batches(pictures, batch_size=5, placement="gpu", seed=0)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(BACKEND != "jax", reason="run with DataParallel of JAX")
-def test_on_two_devices() -> None:
-    code = {
-        "tensorflow": """
+SETUP = {
+    "tensorflow": """
 import tensorflow as tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-scope = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
+def two():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    assert strategy.num_replicas_in_sync == 2
+    return strategy.scope()
 """,
-        "jax": """
-import contextlib, keras
-devices = keras.distribution.list_devices("cpu")
-assert len(devices) == 2
-keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
-scope = contextlib.nullcontext()
+    "jax": """
+def two():
+    devices = keras.distribution.list_devices("cpu")
+    assert len(devices) == 2
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+    return contextlib.nullcontext()
 """,
-    }[BACKEND]
-    code += """
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras does not divide batches on PyTorch")
+def test_two_devices_train_as_one_does() -> None:
+    """MirroredStrategy without XLA, or DataParallel: the same losses and weights, to rounding."""
+    code = f"""
+import contextlib
+import keras
 import numpy as np
 from tests.data.test_resident import Arrays, trained
+{SETUP[BACKEND]}
 x = np.random.default_rng(0).integers(0, 256, (40, 8, 9, 3), dtype=np.uint8)
-with scope:
-    core, model, history = trained(Arrays(x, (np.arange(40) % 4).astype(np.int32)), jit_compile=JIT)
-print("losses", *history["loss"])
-""".replace("JIT", str(BACKEND == "jax"))
+arrays = Arrays(x, (np.arange(40) % 4).astype(np.int32))
+for scope in (contextlib.nullcontext, two):
+    with scope():
+        core, model, history = trained(arrays, epochs=3, jit_compile={BACKEND == "jax"})
+    weights = np.concatenate([w.ravel() for w in core.get_weights()])
+    assert np.abs(weights).max() > 1e-3
+    print("losses", *history["loss"], *history["val_loss"], *weights)
+"""
     run = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],
@@ -242,8 +309,73 @@ print("losses", *history["loss"])
         env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    losses = [float(text) for text in run.stdout.split("losses")[-1].split()]
-    keras.utils.set_random_seed(0)
-    x = np.random.default_rng(0).integers(0, 256, (40, 8, 9, 3), dtype=np.uint8)
-    alone = trained(Arrays(x, (np.arange(40) % 4).astype(np.int32)))[2]["loss"]
-    np.testing.assert_allclose(losses, alone, rtol=1e-3)
+    one, two = (
+        np.array(line.split()[1:], float)
+        for line in run.stdout.splitlines()
+        if line.startswith("losses")
+    )
+    np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("fits", [1, 2])
+def test_fit_trains_epoch_after_epoch_in_the_order_of_its_number(
+    pictures: Arrays, fits: int
+) -> None:
+    """Also where Keras reads a batch before the first epoch, to build the model."""
+    numbers = Arrays(pictures.x, np.arange(50, dtype=np.float32))
+    batches = training_batches(numbers, batch_size=10, placement="device", seed=4)
+    core = keras.Sequential(
+        [
+            keras.Input((8, 9, 3)),
+            layers.Flatten(),
+            layers.Dense(1, kernel_initializer="zeros"),
+        ]
+    )
+    model = batches.training_model(core)
+    model.compile(keras.optimizers.SGD(0.0), keras.losses.MeanAbsoluteError())
+    seen: list[float] = []
+    look = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(float(logs["loss"]))
+    )
+    for _ in range(fits):
+        model.fit(batches, epochs=2 // fits, verbose=0, shuffle=False, callbacks=[look])
+    labels = [permutation(50, Stream.ORDER, 4, epoch).reshape(5, 10) for epoch in (0, 1)]
+    expected = [rows[: last + 1].mean() for rows in labels for last in range(5)]
+    np.testing.assert_allclose(sorted(seen), sorted(expected), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorflow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner")
+def test_a_tuner_trains_and_keeps_the_core(pictures: Arrays, tmp_path: Path) -> None:
+    keras_tuner = pytest.importorskip("keras_tuner")
+    images, labels = pictures.x, pictures.y
+
+    class Hyper(keras_tuner.HyperModel):
+        def build(self, hp: Any) -> keras.Model:
+            self.rate = hp.Choice("learning_rate", [0.3, 1e-6])
+            return core_of()
+
+        def fit(self, hp: Any, model: keras.Model, *args: Any, **options: Any) -> Any:
+            batches = training_batches(
+                pictures, batch_size=10, augmentation=CHANGES, placement="device", seed=1
+            )
+            training = batches.training_model(model)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            training.compile(keras.optimizers.SGD(self.rate), loss)
+            return training.fit(batches, *args, shuffle=False, **options)
+
+    objective = keras_tuner.Objective("val_loss", "min")
+    search = keras_tuner.RandomSearch(
+        Hyper(), objective, max_trials=2, directory=tmp_path, overwrite=True, seed=1
+    )
+    search.search(epochs=4, verbose=0, validation_data=(images, labels))
+    best, worst = search.oracle.get_best_trials(2)
+    assert best.score < worst.score
+    (model, *_) = search.get_best_models(1)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    found = float(loss(labels, model.predict(images, verbose=0)))
+    assert found == pytest.approx(best.score, rel=1e-4)
+    sizes = [path.stat().st_size for path in tmp_path.rglob("*.weights.h5")]
+    assert sizes
+    assert max(sizes) < 60_000

@@ -64,7 +64,11 @@ def run(what: Situation, config: TrainConfig, seed: int) -> dict[str, Any]:
     model, _ = compiled_model(config, train)
     assert config.batch_size is not None
     batches = data.training_batches(
-        train, batch_size=config.batch_size, augmentation=config.augmentation, seed=seed
+        train,
+        batch_size=config.batch_size,
+        augmentation=config.augmentation,
+        placement="host",
+        seed=seed,
     )
     fitted = model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False)
     judged = {

@@ -10,6 +10,7 @@ import numpy as np
 from keras_ext.diagnosis import ErrorEstimate, diagnose
 from keras_ext.records import (
     Augmentation,
+    AugmentedImages,
     Check,
     Mistake,
     Mistakes,
@@ -146,6 +147,13 @@ def mistakes(classes: tuple[str, ...] = DIGITS, channels: int = 1) -> Mistakes:
     return Mistakes(tuple(tuple(map(int, row)) for row in confusion), tuple(worst[:12]), classes)
 
 
+def augmented(augmentation: Augmentation, channels: int = 1) -> AugmentedImages:
+    """Some digits, and others like them for their changed versions."""
+    originals = np.stack([digit(n, seed=n, channels=channels) for n in range(4)])
+    shown = [[digit(n, seed=10 * n + v, channels=channels) for v in range(7)] for n in range(4)]
+    return AugmentedImages(augmentation, True, originals, np.array(shown))
+
+
 def sample_result(**changes: Any) -> RunResult:
     """A finished run of three rounds: augmentation helped, dropout did not."""
     plain = TrainConfig(epochs=6, optimal_error=0.002, tolerance=0.0015, learning_rate=0.01)
@@ -198,6 +206,7 @@ def sample_result(**changes: Any) -> RunResult:
         ),
         iteration_costs=kept.iteration_costs,
         mistakes=mistakes(),
+        augmented=augmented(moved.augmentation),
     )
     return replace(result, **changes)
 
@@ -228,6 +237,7 @@ def interrupted_result() -> RunResult:
         iteration_costs=(),
         checks=(),
         mistakes=None,
+        augmented=None,
         errors={name: result.errors[name] for name in ("train", "validation")},
     )
 

@@ -134,6 +134,7 @@ def test_headings_are_in_the_document(browser: Browser, pages: dict[str, Path]) 
         "Learning curves",
         "Bias and variance",
         "Cost of each iteration",
+        "What training saw",
         "What is still wrong",
         "Checks",
         "Next steps",
@@ -154,7 +155,7 @@ def test_figures_fit_the_window(
         f".map(s => [s.querySelector('title').id, {across} / s.viewBox.baseVal.width])"
     )
     assert [name for name, _ in seen] == [
-        f"{figure}-{size}-title" for figure in ("curves", "bars", "costs", "confusion")
+        f"{figure}-{size}-title" for figure in ("curves", "bars", "costs", "augmented", "confusion")
     ]
     assert all(0.9 < scale < 1.6 for _, scale in seen)
 

@@ -12,6 +12,7 @@ from math import inf, nan
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from keras_ext.errors import OutputError
@@ -112,6 +113,7 @@ def test_headings_in_order(pages: dict[str, str]) -> None:
         "Learning curves",
         "Bias and variance",
         "Cost of each iteration",
+        "What training saw",
         "What is still wrong",
         "Checks",
         "Next steps",
@@ -123,7 +125,8 @@ def test_headings_in_order(pages: dict[str, str]) -> None:
 def test_parts_without_data_are_left_out(pages: dict[str, str]) -> None:
     headings = Page(pages["interrupted_result"]).headings()
     assert headings[0] == "Validation error 1.10\u00a0%"
-    assert not {"Cost of each iteration", "What is still wrong", "Checks"} & set(headings)
+    absent = {"Cost of each iteration", "What training saw", "What is still wrong", "Checks"}
+    assert not absent & set(headings)
     assert "No epoch was finished." in Page(pages["interrupted_result"]).text()
     assert "What is still wrong" not in Page(pages["regression_result"]).headings()
 
@@ -250,3 +253,24 @@ def test_a_missing_package_is_named(package: str) -> None:
     run = [sys.executable, "-c", program, str(Path(__file__).parent)]
     done = subprocess.run(run, capture_output=True, text=True, check=True)
     assert done.stdout == f"{package} is not installed: pip install 'keras-ext[reports]'\n"
+
+
+def test_augmented_images_are_on_the_page_at_a_size_it_can_hold(samples: ModuleType) -> None:
+    result = samples.sample_result()
+    assert result.augmented is not None
+    text = render(result)
+    assert "rotation 10, zoom 0.1, translation 0.1 at magnitude 0.25" in text
+    assert "of a round that was not kept" not in text
+    large = replace(
+        result.augmented,
+        kept=False,
+        originals=np.random.default_rng(0).integers(0, 256, (4, 300, 400, 3), dtype=np.uint8),
+        versions=np.random.default_rng(0).integers(0, 256, (4, 7, 300, 400, 3), dtype=np.uint8),
+    )
+    other = render(replace(result, augmented=large))
+    assert "of a round that was not kept" in other
+    assert len(other) < len(text) + 4_000_000
+    # Two widths of 4 x (1 + 7) images each, one PNG an image.
+    section = other.split('<section id="augmented">')[1].split("</section>")[0]
+    assert section.count("data:image/png;base64,") == 2 * 4 * 8
+    assert '<section id="augmented">' not in render(replace(result, augmented=None))

@@ -17,7 +17,7 @@ def test_every_field_of_the_configuration_is_shown_once() -> None:
     expected = [
         item.name.replace("_", " ") for item in fields(config) if item.name != "augmentation"
     ]
-    expected += [f"augmentation {item.name}" for item in fields(Augmentation)]
+    expected += [f"augmentation {item.name.replace('_', ' ')}" for item in fields(Augmentation)]
     assert sorted(names) == sorted(expected)
 
 

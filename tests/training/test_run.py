@@ -19,6 +19,7 @@ from keras_ext.reports import print_report
 from keras_ext.training import open_test, run
 from keras_ext.training.iteration_cost import IterationCost
 from keras_ext.training.round import batch_size, compiled_model
+from keras_ext.training.run import augmented_images
 
 
 def test_result_has_what_the_design_promises(digits: Splits, small: TrainConfig) -> None:
@@ -187,3 +188,33 @@ def test_batch_size_follows_the_rule_and_never_exceeds_the_examples(digits: Spli
     assert batch_size(TrainConfig(), digits.train) == 1000
     assert batch_size(TrainConfig(batch_size=64), digits.train) == 64
     assert batch_size(TrainConfig(batch_size=5000), digits.train) == 1000
+
+
+def test_augmented_images_are_carried_for_the_report(digits: Splits, small: TrainConfig) -> None:
+    assert run(replace(small, epochs=1), digits, quiet=True).augmented is None
+    moves = replace(small.augmentation, rotation=20, mixup=0.2, magnitude=0.5)
+    result = run(replace(small, epochs=1, augmentation=moves), digits, quiet=True)
+    shown = result.augmented
+    assert shown is not None
+    assert shown.kept
+    assert shown.augmentation == replace(moves, mixup=0.0)
+    assert np.array_equal(shown.originals, digits.train.x[:4])
+    assert shown.versions.shape == (4, 7, 28, 28, 1)
+    assert (shown.versions != shown.originals[:, None]).any(axis=(2, 3, 4)).all()
+    assert "augmented" not in result.to_dict()
+    assert json.dumps(result.to_dict())
+
+
+def test_augmentation_that_was_not_kept_is_shown_as_such(
+    digits: Splits, small: TrainConfig
+) -> None:
+    moves = replace(small.augmentation, rotation=20, magnitude=0.5)
+    result = run(replace(small, epochs=1), digits, quiet=True)
+    first = result.rounds[0]
+    other = replace(first, config=replace(small, augmentation=moves), kept=False)
+    shown = augmented_images(digits.train, [first, other], first)
+    assert shown is not None
+    assert not shown.kept
+    assert shown.augmentation == moves
+    table = Arrays(digits.train.x.reshape(1000, -1), digits.train.y)
+    assert augmented_images(table, [other], other) is None

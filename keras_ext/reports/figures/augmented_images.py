@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 
 INCHES = 0.8
 """The side of one image."""
+TITLE = 0.25
+"""Inches for the words above."""
 
 
 def augmented_images(
-    originals: np.ndarray, augmented: np.ndarray, *, palette: Palette | None = None
+    originals: np.ndarray,
+    augmented: np.ndarray,
+    *,
+    width: float | None = None,
+    palette: Palette | None = None,
 ) -> Figure:
     """A row for each image: the original first, then what augmentation made of it.
 
@@ -28,6 +34,7 @@ def augmented_images(
         originals: of shape (images, height, width, channels) with 1 or 3 channels: whole numbers
             from 0 to 255, or floats of any range, drawn from their lowest to their highest.
         augmented: of shape (images, versions, height, width, channels).
+        width: of the figure in inches; None gives each image 0.8.
         palette: the colours.
 
     Raises:
@@ -48,7 +55,9 @@ def augmented_images(
     except ImportError as error:
         raise MissingExtraError("matplotlib", extra="reports") from error
     rows, columns = len(originals), 1 + augmented.shape[1]
-    figure = Figure(figsize=(INCHES * columns, INCHES * rows), layout="constrained")
+    side = INCHES if width is None else width / columns
+    height = originals.shape[1] / originals.shape[2] * side * rows + TITLE
+    figure = Figure(figsize=(side * columns, height), layout="constrained")
     figure.patch.set_alpha(0.0)
     low, high = _range(originals)
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -56,7 +65,7 @@ def augmented_images(
         for image, place in zip((originals[row], *augmented[row]), axes, strict=True):
             shown = np.clip((image.astype(float) - low) / (high - low), 0, 1)
             pixels = shown[..., 0] if shown.shape[-1] == 1 else shown
-            place.imshow(pixels, cmap="gray", vmin=0, vmax=1)
+            place.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="none")
             place.set_axis_off()
     for place, words in zip(grid[0], ("original", "augmented"), strict=False):
         place.set_title(words, loc="left", fontsize=8, color=palette.muted)

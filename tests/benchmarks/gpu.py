@@ -1,0 +1,90 @@
+"""The ratios of resident images and augmentation on a GPU: ``make benchmark-gpu``.
+
+Prints one JSON line for each as ``make benchmark`` does, with the name of the device. Without a GPU
+it says so in one line, measures nothing and exits with 0: nothing is wrong. ``--on-cpu`` measures
+nevertheless, to try the program where there is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import recipes  # noqa: F401  # Before TensorFlow, which it sets up.
+from keras_ext import data
+from tests.benchmarks import augmentation
+
+NO_GPU = "no GPU is visible to TensorFlow: nothing was measured (make benchmark needs none)"
+
+
+def against_layers(repeats: int) -> dict[str, object]:
+    """Images a second into ``fit``: resident ones over four Keras layers that get whole batches."""
+    theirs = augmentation.stacked(by_batch=True)
+    return augmentation.into_fit("resident_batched", theirs, 2.5, repeats, placement="device")
+
+
+def against_host(repeats: int) -> dict[str, object]:
+    """Images a second into ``fit``: resident ones over the same batches from the host."""
+    host = data.training_batches(
+        augmentation.cifar10(),
+        batch_size=augmentation.BATCH,
+        augmentation=augmentation.MOVES,
+        placement="host",
+        seed=0,
+    )
+    unit = "images per second of the same batches from the host"
+    name = "resident_against_host"
+    return augmentation.into_fit(name, host, None, repeats, placement="device", unit=unit)
+
+
+def cifar_step(repeats: int) -> dict[str, object]:
+    """Time of the CIFAR-10 recipe's training steps, resident, with augmentation over without."""
+    return augmentation.cifar_step(repeats, "device")
+
+
+def mnist_step(repeats: int) -> dict[str, object]:
+    """Time of training steps of keras.io's MNIST convnet, likewise."""
+    return augmentation.mnist_step(repeats, "device")
+
+
+BENCHMARKS = {
+    "resident_batched": against_layers,
+    "resident_against_host": against_host,
+    "resident_cifar10_step": cifar_step,
+    "resident_mnist_step": mnist_step,
+}
+
+
+def devices() -> list[str]:
+    """The names of the GPUs that TensorFlow sees."""
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(item) for item in found]
+    return [str(item.get("device_name", "a GPU")) for item in details]
+
+
+def main() -> int:
+    """Run the benchmarks that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which (default: all)")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--on-cpu", action="store_true", help="measure without a GPU, too")
+    given = parser.parse_args()
+    names = devices()
+    if not names and not given.on_cpu:
+        print(NO_GPU)
+        return 0
+    device = ", ".join(names) or "the processor, no GPU"
+    for name in given.names or BENCHMARKS:
+        line = BENCHMARKS[name](given.repeats)
+        print(json.dumps({**line, "name": name, "device": device}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
