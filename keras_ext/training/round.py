@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 import keras
 
 from keras_ext import data, models
-from keras_ext.callbacks import BiasVariance, Progress
+from keras_ext.callbacks import BiasVariance, Progress, TrainingState
+from keras_ext.errors import DivergedError
 from keras_ext.records import Arrays, Round, Splits, TrainConfig
 from keras_ext.training.iteration_cost import IterationCost
 from keras_ext.training.optimizers import optimizer
@@ -20,6 +22,8 @@ from keras_ext.training.recorder import Recorder
 from keras_ext.training.turn import knob_values
 
 Builder = Callable[[TrainConfig, tuple[int, ...], int, Any], keras.Model]
+Maker = Callable[..., tuple[keras.Model, IterationCost]]
+"""As ``compiled_model``: gives a model that is ready to train, and the metric of its costs."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +95,32 @@ def train_round(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     log_directory: Path | None = None,
     quiet: bool = False,
+    make: Maker = compiled_model,
+    epochs: int | None = None,
+    state_directory: Path | None = None,
 ) -> tuple[Round, keras.Model]:
     """Train one configuration and measure both errors at the end.
 
     Ctrl-C ends the training; the round then says "interrupted" and measures what there is.
 
+    Args:
+        config: what to train.
+        splits: training and validation examples.
+        turned: which knob was turned for this round.
+        build: makes the uncompiled model.
+        callbacks: further ones.
+        log_directory: gets TensorBoard's events.
+        quiet: show no progress.
+        make: gives the compiled model.
+        epochs: stop after so many of ``config.epochs``, which are those that the schedule is for.
+        state_directory: where the state after each epoch is kept, and from where a run that was
+            killed goes on. The files stay. Ctrl-C is then passed on: what was trained is kept.
+
     Raises:
-        DivergedError: when the cost is not finite.
+        DivergedError: when the cost is not finite, or the predictions at the end aren't.
     """
     began = time.perf_counter()
-    model, cost = compiled_model(config, splits.train, build=build)
+    model, cost = make(config, splits.train, build=build)
     watch = BiasVariance(
         (splits.train.x, splits.train.y),
         (splits.validation.x, splits.validation.y),
@@ -119,16 +139,26 @@ def train_round(
         seed=config.seed,
     )
     status, fit_began = "completed", time.perf_counter()
+    until = config.epochs if epochs is None else min(epochs, config.epochs)
     with Progress(quiet=quiet) as progress:
         watching = [watch, *callbacks, *logged, progress, recorder]
+        if state_directory is not None:
+            parts = list(watching)
+            watching.append(
+                TrainingState(state_directory, parts, data=batches, configuration=config, keep=True)
+            )
         try:
-            model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=watching)
+            with warnings.catch_warnings():
+                # A run that was killed after its last epoch is complete.
+                warnings.filterwarnings("ignore", message="nothing is left to train")
+                model.fit(batches, epochs=until, verbose=0, shuffle=False, callbacks=watching)
         except KeyboardInterrupt:
-            if recorder.epoch is None:
+            if recorder.epoch is None or state_directory is not None:
                 raise
             status = "interrupted"
             watch.measure_now()
     fit_seconds = time.perf_counter() - fit_began
+    _check_finite(recorder)
     assert watch.train_estimate is not None
     assert watch.validation_estimate is not None
     assert watch.diagnosis is not None
@@ -149,6 +179,16 @@ def train_round(
         status=status,
     )
     return made, model
+
+
+def _check_finite(recorder: Recorder) -> None:
+    """Refuse predictions that are not finite at the end, whatever was measured before."""
+    last = recorder.rows[-1] if recorder.rows else {}
+    if not math.isfinite(last.get("validation_error", 0.0)):
+        raise DivergedError(
+            f"predictions are not finite after epoch {len(recorder.rows)}: "
+            "try a lower learning rate first"
+        )
 
 
 def history(
