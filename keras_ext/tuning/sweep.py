@@ -29,7 +29,7 @@ from keras_ext.sweep_records import (
 )
 from keras_ext.training.round import Builder
 from keras_ext.training.run import versions
-from keras_ext.tuning import oracles
+from keras_ext.tuning import hparams, oracles
 from keras_ext.tuning.journal import Journal
 from keras_ext.tuning.project import check_settings, fingerprint, locked
 from keras_ext.tuning.scores import check_objective
@@ -78,7 +78,7 @@ def sweep(
         splits: training, validation and test examples.
         max_trials: how many points are tried.
         directory: of this sweep alone. It gets ``journal.jsonl``, ``best.json`` (for ``--config``
-            of a recipe), ``model.keras`` and KerasTuner's own files.
+            of a recipe), ``model.keras``, TensorBoard's events and KerasTuner's own files.
         strategy: one of ``STRATEGIES``.
         seed: decides the points; the configuration's own seed decides how they are trained.
         objective: "final" for the validation error after the last epoch, "best" for the lowest of
@@ -127,7 +127,7 @@ def sweep(
         retries=retries,
         **{**own, **(options or {})},
     )
-    settings = {
+    settings: dict[str, Any] = {
         "base": base.to_dict(),
         "space": described(hyperparameters),
         "default": point(space, hyperparameters, base).to_dict(),
@@ -145,6 +145,7 @@ def sweep(
         check_settings(folder, settings, begun=bool(journal.events))
         oracles.replay(oracle, journal.events)
         oracles.keep_files(oracle, folder / "keras_tuner")
+        hparams.write_experiment(folder / "tensorboard", settings["space"])
         with LiveTable(max_trials, trials_of(journal), console=console, quiet=quiet) as table:
             tuner = ConfigTuner(
                 oracle,
@@ -155,7 +156,7 @@ def sweep(
                 directory=folder,
                 objective=objective,
                 executions=executions,
-                watcher=_BestFile(table, folder, trials_of(journal)),
+                watcher=_Files(table, folder, trials_of(journal)),
             )
             status = _run(tuner, confirm, folder)
         result = SweepResult(
@@ -243,13 +244,16 @@ def _confirm(tuner: ConfigTuner, confirm: int, folder: Path) -> None:
         )
 
 
-class _BestFile(Watcher):
-    """Passes everything on, and keeps ``best.json`` up to date."""
+class _Files(Watcher):
+    """Passes everything on, and keeps ``best.json`` and TensorBoard's events up to date."""
 
     def __init__(self, inner: Watcher, folder: Path, trials: tuple[Trial, ...]) -> None:
         self.inner = inner
         self.path = folder / "best.json"
+        self.events = folder / "tensorboard"
         self.trials = list(trials)
+        for trial in trials:
+            hparams.write_trial(self.events, trial)
         self._write()
 
     def begins(self, trial_id: str, values: dict[str, Any], reason: str, epochs: int) -> None:
@@ -261,6 +265,7 @@ class _BestFile(Watcher):
     def ends(self, trial: Trial) -> None:
         self.trials.append(trial)
         self._write()
+        hparams.write_trial(self.events, trial)
         self.inner.ends(trial)
 
     def says(self, line: str) -> None:
