@@ -88,6 +88,10 @@ recipe-%: export KERAS_BACKEND = tensorflow
 recipe-%: install ## Run a recipe: make recipe-mnist ARGS="--preset fast"
 	@$(PY) -m recipes.$(subst -,_,$*) $(ARGS)
 
+sweep-%: export KERAS_BACKEND = tensorflow
+sweep-%: install ## Search hyperparameters: make sweep-mnist ARGS="--max-trials 10 --limit 2000"
+	@$(PY) -m recipes.sweep $(subst -,_,$*) $(ARGS)
+
 lock: ## Resolve the newest versions and write them to requirements/
 	$(call resolve,requirements/main.txt,'.[$(EXTRAS)]')
 	$(call resolve,requirements/backends.txt,'.[$(BACKENDS_EXTRAS)]' '$(TORCH)')

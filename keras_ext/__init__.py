@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         regularization,
         reports,
         training,
+        tuning,
     )
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ __all__ = [
     "regularization",
     "reports",
     "training",
+    "tuning",
 ]
 
 

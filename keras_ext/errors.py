@@ -24,6 +24,10 @@ class DivergedError(KerasExtError):
     """Training reached a cost that is not finite."""
 
 
+class SweepError(KerasExtError):
+    """A sweep that can't go on, or ended without a trial that could be judged."""
+
+
 class MissingExtraError(KerasExtError, ImportError):
     """A package of an optional extra isn't installed.
 
@@ -31,5 +35,6 @@ class MissingExtraError(KerasExtError, ImportError):
     "matplotlib is not installed: pip install 'keras-ext[reports]'"
     """
 
-    def __init__(self, package: str, *, extra: str) -> None:
-        super().__init__(f"{package} is not installed: pip install 'keras-ext[{extra}]'")
+    def __init__(self, package: str, *, extra: str | None) -> None:
+        what = package if extra is None else f"'keras-ext[{extra}]'"
+        super().__init__(f"{package} is not installed: pip install {what}")

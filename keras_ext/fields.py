@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, Union, get_args, get_origin
 
 import numpy as np
@@ -37,7 +38,7 @@ def decode(cls: Any, values: Any, prefix: str) -> Any:
         raise ConfigError(
             f"{prefix.rstrip('.') or cls.__name__} must be an object with fields, got {values!r}"
         )
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise ConfigError(f"unknown field {prefix}{unknown[0]!s}; there are: {', '.join(hints)}")
@@ -46,9 +47,20 @@ def decode(cls: Any, values: Any, prefix: str) -> Any:
     )
 
 
+@lru_cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
 def coerce(value: Any, hint: Any, name: str) -> Any:
     """The value as its annotation wants it: whole numbers count as floats, lists as tuples."""
-    if get_origin(hint) in (Union, types.UnionType):
+    if hint is Any:
+        return value
+    if get_origin(hint) is Mapping:
+        if isinstance(value, Mapping):
+            inner = get_args(hint)[1]
+            return {str(key): coerce(item, inner, f"{name}.{key}") for key, item in value.items()}
+    elif get_origin(hint) in (Union, types.UnionType):
         for option in get_args(hint):
             try:
                 return coerce(value, option, name)

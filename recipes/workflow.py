@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from keras_ext import data, reports, training
-from keras_ext.records import Arrays, Check, RunResult
+from keras_ext.records import Arrays, Check, RunResult, Splits, TrainConfig
 from recipes.command import INTERRUPTED, run_directory
 from recipes.options import Options, Preset, parse
 
@@ -58,11 +58,7 @@ def study(
     began = time.perf_counter()
 
     console.rule("1. load and split", align="left")
-    splits = data.split(load(), seed=options.config.seed, validation=validation)
-    if options.limit:
-        splits = replace(
-            splits, train=data.sample(splits.train, options.limit, seed=options.config.seed)
-        )
+    splits = divided(load(), options.config, validation=validation, limit=options.limit)
     checks = [data.check_split(splits)]
     tell(console, checks)
 
@@ -86,6 +82,19 @@ def study(
         console.rule("6. open the test set, once", align="left")
         result = training.open_test(result, splits)
     return replace(result, seconds=time.perf_counter() - began)
+
+
+def divided(
+    arrays: Arrays, config: TrainConfig, *, validation: int | None, limit: int | None
+) -> Splits:
+    """The splits that a configuration is trained on, with ``limit`` training examples at the most.
+
+    They are decided by the seed of the configuration.
+    """
+    splits = data.split(arrays, seed=config.seed, validation=validation)
+    if not limit:
+        return splits
+    return replace(splits, train=data.sample(splits.train, limit, seed=config.seed))
 
 
 def tell(console: Console, checks: Sequence[Check]) -> None:

@@ -22,7 +22,7 @@ FILES = sorted(
 
 # Each room, and the rooms below it. Siblings don't import each other.
 IMAGES = {"affine", "resample", "pixels", "augmented"}
-RECORDS = {"errors", "files", "diagnosis", "fields", "records"} | IMAGES
+RECORDS = {"errors", "files", "diagnosis", "fields", "records", "sweep_records"} | IMAGES
 ALGORITHMS = RECORDS | {"regularization", "gradients"}
 BELOW = {
     "errors": set(),
@@ -30,6 +30,7 @@ BELOW = {
     "diagnosis": {"errors"},
     "fields": {"errors", "diagnosis"},
     "records": {"errors", "fields", "diagnosis"},
+    "sweep_records": {"errors", "fields", "diagnosis", "records"},
     "affine": {"records"},
     "resample": set(),
     "pixels": {"affine", "records"},
@@ -103,6 +104,8 @@ def allowed(path: str, room: str, name: str, deferred: bool) -> bool:
         return room == "recipes" or target in BELOW[room] | {room} or plotting
     if top == "recipes":
         return room == "recipes"
+    if (top, room) == ("pandas", "sweep_records"):
+        return deferred
     if room in PURE:
         return top == "numpy" or top in sys.stdlib_module_names
     if path.startswith(BACKEND_PLACES) and deferred and top in ("tensorflow", "jax", "torch"):

@@ -6,6 +6,19 @@ This room reads records and computes nothing new. The fields of ``result.json`` 
 
 from keras_ext.reports.folder import write_json, write_result_folder
 from keras_ext.reports.html import render, write_report
+from keras_ext.reports.sweep_folder import write_sweep_folder
+from keras_ext.reports.sweep_page import render_sweep, write_sweep_report
+from keras_ext.reports.sweep_terminal import print_sweep
 from keras_ext.reports.terminal import print_report
 
-__all__ = ["print_report", "render", "write_json", "write_report", "write_result_folder"]
+__all__ = [
+    "print_report",
+    "print_sweep",
+    "render",
+    "render_sweep",
+    "write_json",
+    "write_report",
+    "write_result_folder",
+    "write_sweep_folder",
+    "write_sweep_report",
+]

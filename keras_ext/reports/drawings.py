@@ -36,7 +36,7 @@ def drawings(result: RunResult) -> dict[str, dict[str, str]]:
     except ImportError as error:
         raise MissingExtraError("matplotlib", extra="reports") from error
     with matplotlib.style.context("default"):
-        return {name: _sizes(name, title, draw) for name, title, draw in _figures(result)}
+        return {name: sizes(name, title, draw) for name, title, draw in _figures(result)}
 
 
 def _figures(result: RunResult) -> Iterator[tuple[str, str, Callable[..., Figure]]]:
@@ -64,7 +64,14 @@ def _figures(result: RunResult) -> Iterator[tuple[str, str, Callable[..., Figure
         yield "confusion", "How often each class was taken for another", confusion
 
 
-def _sizes(name: str, title: str, draw: Callable[..., Figure]) -> dict[str, str]:
+def sizes(name: str, title: str, draw: Callable[..., Figure]) -> dict[str, str]:
+    """One figure as SVG by name of the width.
+
+    Args:
+        name: of the figure, for its ids.
+        title: for those who can't see it.
+        draw: takes ``width`` and ``palette``.
+    """
     palette = figures.Palette.placeholders()
     found = {}
     for size, width in WIDTHS.items():

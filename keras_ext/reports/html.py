@@ -33,12 +33,17 @@ def render(result: RunResult) -> str:
     Raises:
         MissingExtraError: when jinja2 or matplotlib is not installed.
     """
-    template = _environment().get_template("report.html")
+    template = environment().get_template("report.html")
     return template.render(**page(result), figures=drawings(result))
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this room; all that they are given is escaped.
+
+    Raises:
+        MissingExtraError: when jinja2 is not installed.
+    """
     try:
         import jinja2
     except ImportError as error:

@@ -1,16 +1,102 @@
-"""Optimizer and learning-rate schedule by name; all of them Keras's own."""
+"""Optimizer and learning-rate schedule by name; all of them Keras's own, with numbers that live.
+
+Learning rate, decay rate and Adam's beta are variables: a compiled training step can be used again
+with other ones (``reset``).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
+import numpy as np
 from keras.optimizers import schedules
 
-from keras_ext.callbacks import time_based_schedule
+from keras_ext.callbacks.time_based_schedule import TimeBasedSchedule
 from keras_ext.records import TrainConfig
 
 WARMUP_SHARE = 0.25
 START_FRACTION = 0.04
 END_FRACTION = 0.001
+
+
+class _Live:
+    """Makes variables of the attributes that ``LIVE`` names, and floats of them in the config."""
+
+    LIVE: tuple[str, ...] = ()
+
+    def _come_alive(self) -> None:
+        for name in self.LIVE:
+            value = getattr(self, name)
+            if value is not None:
+                variable = keras.Variable(value, dtype="float32", trainable=False, name=name)
+                setattr(self, name, variable)
+
+    def _numbers(self) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in self.LIVE}
+        return {name: variable for name, variable in found.items() if variable is not None}
+
+    def _plain(self, config: dict[str, Any]) -> dict[str, Any]:
+        # The shortest decimal that single precision can't tell from the value.
+        numbers = {name: float(str(np.float32(v.numpy()))) for name, v in self._numbers().items()}
+        return {**config, **numbers}
+
+
+class LiveCosineDecay(_Live, schedules.CosineDecay):
+    """``keras.optimizers.schedules.CosineDecay`` whose rates are variables."""
+
+    LIVE = ("initial_learning_rate", "warmup_target")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._come_alive()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, with the numbers at present."""
+        return self._plain(super().get_config())
+
+
+class LiveTimeBasedSchedule(_Live, TimeBasedSchedule):
+    """``TimeBasedSchedule`` whose rates are variables."""
+
+    LIVE = ("initial_learning_rate", "decay_rate")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._come_alive()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, with the numbers at present."""
+        return self._plain(super().get_config())
+
+
+class LiveAdam(_Live, keras.optimizers.Adam):
+    """``keras.optimizers.Adam`` whose beta_1 is a variable."""
+
+    LIVE = ("beta_1",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._come_alive()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, with the numbers at present."""
+        return self._plain(super().get_config())
+
+
+class LiveAdamW(_Live, keras.optimizers.AdamW):
+    """``keras.optimizers.AdamW`` whose beta_1 is a variable."""
+
+    LIVE = ("beta_1",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._come_alive()
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, with the numbers at present."""
+        return self._plain(super().get_config())
 
 
 def schedule(config: TrainConfig, steps_per_epoch: int) -> float | schedules.LearningRateSchedule:
@@ -33,11 +119,11 @@ def schedule(config: TrainConfig, steps_per_epoch: int) -> float | schedules.Lea
     if config.schedule == "constant":
         return rate
     if config.schedule == "time_based":
-        return time_based_schedule(config.decay_rate, rate, steps_per_epoch=steps_per_epoch)
+        return LiveTimeBasedSchedule(config.decay_rate, rate, steps=steps_per_epoch)
     if config.schedule == "cosine":
-        return schedules.CosineDecay(rate, steps)
+        return LiveCosineDecay(rate, steps)
     warmup = max(1, round(WARMUP_SHARE * steps))
-    return schedules.CosineDecay(
+    return LiveCosineDecay(
         initial_learning_rate=START_FRACTION * rate,
         decay_steps=max(1, steps - warmup),
         alpha=END_FRACTION,
@@ -51,7 +137,7 @@ def optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.optimizers.Opt
 
     ``momentum`` is Ng's beta: of SGD and RMSprop the momentum, of Adam and AdamW beta_1.
 
-    >>> optimizer(TrainConfig(optimizer="adam", momentum=0.8), 10).beta_1
+    >>> optimizer(TrainConfig(optimizer="adam", momentum=0.8), 10).get_config()["beta_1"]
     0.8
     """
     rate, beta = schedule(config, steps_per_epoch), config.momentum
@@ -60,5 +146,45 @@ def optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.optimizers.Opt
     if config.optimizer == "rmsprop":
         return keras.optimizers.RMSprop(rate, momentum=beta)
     if config.optimizer == "adamw":
-        return keras.optimizers.AdamW(rate, beta_1=beta, weight_decay=config.weight_decay)
-    return keras.optimizers.Adam(rate, beta_1=beta)
+        return LiveAdamW(rate, beta_1=beta, weight_decay=config.weight_decay, name="adamw")
+    return LiveAdam(rate, beta_1=beta, name="adam")
+
+
+def fixed(fresh: keras.optimizers.Optimizer) -> dict[str, Any]:
+    """What of an optimizer is part of the compiled step: its config without the live numbers.
+
+    >>> adam = optimizer(TrainConfig(schedule="constant"), 10)
+    >>> "beta_1" in fixed(adam), "beta_2" in fixed(adam)
+    (False, True)
+    """
+    config = {"class": type(fresh).__name__, **fresh.get_config(), "name": None}
+    rate = fresh._learning_rate
+    config["learning_rate"] = None
+    if isinstance(rate, schedules.LearningRateSchedule):
+        config["learning_rate"] = {"class": type(rate).__name__, **rate.get_config()}
+    for part, owner in ((config, fresh), (config["learning_rate"], rate)):
+        for name in getattr(owner, "LIVE", ()):
+            part.pop(name, None)
+    return config
+
+
+def reset(used: keras.optimizers.Optimizer, fresh: keras.optimizers.Optimizer) -> None:
+    """Make an optimizer that has trained what a fresh one with the same ``fixed`` part is.
+
+    Its state (iterations, moments) is set to zeros, as Keras's optimizers begin, and the live
+    numbers to those of ``fresh``.
+    """
+    for variable in used.variables:
+        variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
+    for old, new in zip(_live(used), _live(fresh), strict=True):
+        old.assign(new)
+
+
+def _live(item: keras.optimizers.Optimizer) -> Iterator[Any]:
+    rate = item._learning_rate
+    if isinstance(rate, schedules.LearningRateSchedule):
+        yield from rate._numbers().values()
+    else:
+        yield rate
+    if isinstance(item, _Live):
+        yield from item._numbers().values()

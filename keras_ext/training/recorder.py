@@ -36,6 +36,21 @@ class Recorder(keras.callbacks.Callback):
         self.iteration_costs: list[tuple[float, ...]] = []
         self._began = time.perf_counter()
 
+    def get_state(self) -> dict[str, Any]:
+        """What a resumed run must know."""
+        return {
+            "rows": [dict(row) for row in self.rows],
+            "iteration_costs": [list(costs) for costs in self.iteration_costs],
+            "epoch": self.epoch,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on where ``get_state`` was called; the time goes on from there too."""
+        self.rows = [dict(row) for row in state["rows"]]
+        self.iteration_costs = [tuple(costs) for costs in state["iteration_costs"]]
+        self.epoch = state["epoch"]
+        self._began = time.perf_counter() - (self.rows[-1]["seconds"] if self.rows else 0.0)
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch = epoch
 

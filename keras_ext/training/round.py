@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 import keras
 
 from keras_ext import data, models
-from keras_ext.callbacks import BiasVariance, Progress
+from keras_ext.callbacks import BiasVariance, Progress, TrainingState
 from keras_ext.callbacks.inference_model import inference_model
 from keras_ext.data.epoch_number import EpochNumber
+from keras_ext.errors import DivergedError
 from keras_ext.records import Arrays, Augmentation, Round, Splits, TrainConfig
 from keras_ext.training.crossentropy import MixedCrossentropy
 from keras_ext.training.iteration_cost import IterationCost
@@ -23,6 +25,8 @@ from keras_ext.training.recorder import Recorder
 from keras_ext.training.turn import knob_values
 
 Builder = Callable[[TrainConfig, tuple[int, ...], int, Any], keras.Model]
+Maker = Callable[..., tuple[keras.Model, IterationCost]]
+"""As ``compiled_model``: gives a model that is ready to train, and the metric of its costs."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def compiled_model(
     train: Arrays,
     *,
     build: Builder = models.build,
-    training_model: Callable[[keras.Model], keras.Model] = lambda core: core,
+    training_model: Callable[[keras.Model], keras.Model] | None = None,
     normalizer: Any = None,
     steps: int | None = None,
 ) -> tuple[keras.Model, IterationCost]:
@@ -69,14 +73,16 @@ def compiled_model(
         config: of the run.
         train: the training examples; the first layer normalises by their statistics.
         build: makes the uncompiled model.
-        training_model: of the batches, makes of it the one to train: see
-            ``data.training_batches``.
+        training_model: of the batches, makes of it the one to train, see
+            ``data.training_batches``; None where the images come with the batches.
         normalizer: fitted before on the same examples, to spare another pass over them.
         steps: of an epoch, None for those of one pass over the examples.
     """
     keras.utils.set_random_seed(config.seed)
     layer = normalizer if normalizer is not None else data.normalizer(train.x)
-    model = training_model(build(config, train.x.shape[1:], outputs(train), layer))
+    model = build(config, train.x.shape[1:], outputs(train), layer)
+    if training_model is not None:
+        model = training_model(model)
     steps = steps or math.ceil(len(train) / batch_size(config, train))
     loss = loss_of(train, config.augmentation)
     cost = IterationCost(loss, steps)
@@ -105,6 +111,9 @@ def train_round(
     placement: str = "auto",
     announce: Callable[[str], None] = lambda line: None,
     quiet: bool = False,
+    make: Maker = compiled_model,
+    epochs: int | None = None,
+    state_directory: Path | None = None,
 ) -> tuple[Round, keras.Model]:
     """Train one configuration and measure both errors at the end.
 
@@ -117,9 +126,13 @@ def train_round(
         turned: which knob the round turns.
         log_directory: for TensorBoard's events.
         announce: is told where the images are in training, and why.
+        make: gives the compiled model.
+        epochs: stop after so many of ``config.epochs``, which are those that the schedule is for.
+        state_directory: where the state after each epoch is kept, and from where a run that was
+            killed goes on. The files stay. Ctrl-C is then passed on: what was trained is kept.
 
     Raises:
-        DivergedError: when the cost is not finite.
+        DivergedError: when the cost is not finite, or the predictions at the end aren't.
     """
     began = time.perf_counter()
     batches = data.training_batches(
@@ -130,9 +143,8 @@ def train_round(
         seed=config.seed,
     )
     announce(f"training images from the {batches.placement}")
-    model, cost = compiled_model(
-        config, splits.train, build=build, training_model=batches.training_model
-    )
+    wrap = batches.training_model if batches.placement.startswith("device") else None
+    model, cost = make(config, splits.train, build=build, training_model=wrap)
     between = splits.train_validation
     watch = BiasVariance(
         (splits.train.x, splits.train.y),
@@ -147,16 +159,26 @@ def train_round(
         [keras.callbacks.TensorBoard(log_directory, write_graph=False)] if log_directory else []
     )
     status, fit_began = "completed", time.perf_counter()
+    until = config.epochs if epochs is None else min(epochs, config.epochs)
     with Progress(quiet=quiet) as progress:
         watching = [EpochNumber(batches), watch, *callbacks, *logged, progress, recorder]
+        if state_directory is not None:
+            parts = list(watching)
+            watching.append(
+                TrainingState(state_directory, parts, data=batches, configuration=config, keep=True)
+            )
         try:
-            model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=watching)
+            with warnings.catch_warnings():
+                # A run that was killed after its last epoch is complete.
+                warnings.filterwarnings("ignore", message="nothing is left to train")
+                model.fit(batches, epochs=until, verbose=0, shuffle=False, callbacks=watching)
         except KeyboardInterrupt:
-            if recorder.epoch is None:
+            if recorder.epoch is None or state_directory is not None:
                 raise
             status = "interrupted"
             watch.measure_now()
     fit_seconds = time.perf_counter() - fit_began
+    _check_finite(recorder)
     assert watch.train_estimate is not None
     assert watch.validation_estimate is not None
     assert watch.diagnosis is not None
@@ -178,6 +200,16 @@ def train_round(
         status=status,
     )
     return made, inference_model(model)
+
+
+def _check_finite(recorder: Recorder) -> None:
+    """Refuse predictions that are not finite at the end, whatever was measured before."""
+    last = recorder.rows[-1] if recorder.rows else {}
+    if not math.isfinite(last.get("validation_error", 0.0)):
+        raise DivergedError(
+            f"predictions are not finite after epoch {len(recorder.rows)}: "
+            "try a lower learning rate first"
+        )
 
 
 def history(

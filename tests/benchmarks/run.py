@@ -24,6 +24,7 @@ from tests.benchmarks.callbacks import BENCHMARKS as CALLBACKS
 from tests.benchmarks.gradients import BENCHMARKS as GRADIENTS
 from tests.benchmarks.keras_io_convnet import seconds_to_accuracy
 from tests.benchmarks.knobs import BENCHMARKS as KNOBS
+from tests.benchmarks.sweeps import BENCHMARKS as SWEEPS
 
 TARGET_ACCURACY = 0.99
 
@@ -64,6 +65,7 @@ BENCHMARKS = {
     **CALLBACKS,
     **KNOBS,
     **GRADIENTS,
+    **SWEEPS,
 }
 
 

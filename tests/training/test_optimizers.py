@@ -49,6 +49,6 @@ def test_constant_is_a_number() -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer_is_the_one_named_with_beta(name: str) -> None:
     made = optimizer(TrainConfig(optimizer=name, momentum=0.7, schedule="constant"), STEPS)
-    assert type(made).__name__.lower() == name
+    assert made.name.replace("_", "").lower() == name
     assert isinstance(made, keras.optimizers.Optimizer)
-    assert (made.beta_1 if "adam" in name else made.momentum) == 0.7
+    assert made.get_config()["beta_1" if "adam" in name else "momentum"] == 0.7

@@ -6,19 +6,27 @@ colours. Values that are not finite are left out. matplotlib is imported when a 
 """
 
 from keras_ext.reports.figures.augmented_images import augmented_images
+from keras_ext.reports.figures.best_so_far import best_so_far
 from keras_ext.reports.figures.confusion import confusion
+from keras_ext.reports.figures.importance_bars import importance_bars
+from keras_ext.reports.figures.isolation import isolation
 from keras_ext.reports.figures.iteration_costs import iteration_costs
 from keras_ext.reports.figures.layer_signals import layer_signals
 from keras_ext.reports.figures.learning_curves import learning_curves
 from keras_ext.reports.figures.palette import Palette
+from keras_ext.reports.figures.parallel_coordinates import parallel_coordinates
 from keras_ext.reports.figures.round_bars import round_bars
 
 __all__ = [
     "Palette",
     "augmented_images",
+    "best_so_far",
     "confusion",
+    "importance_bars",
+    "isolation",
     "iteration_costs",
     "layer_signals",
     "learning_curves",
+    "parallel_coordinates",
     "round_bars",
 ]

@@ -1,0 +1,209 @@
+"""What a sweep's trials say, gathered from records: knobs, edges, noise and the story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from keras_ext.diagnosis import difference_interval
+from keras_ext.diagnosis.search import choices_of, edge, importance, place
+from keras_ext.reports import text
+from keras_ext.sweep_records import COMPLETED, SweepResult, Trial
+
+LEAST_TRIALS = 8
+"""With fewer, no importance is told."""
+
+OBJECTIVES = {
+    "final": "the validation error after the last epoch",
+    "best": "the lowest validation error of all epochs",
+    "mean_of_last": "the mean validation error of the last three epochs",
+}
+
+
+@dataclass(frozen=True)
+class KnobView:
+    """One hyperparameter and the trials in which it mattered.
+
+    Args:
+        name: of it.
+        item: its kind and range.
+        values, places, errors: of each completed trial that had it, in the order of the trials;
+            places are from 0 to 1.
+        importance: the share of the differences that it explains; None with too few trials.
+        at_edge: "low" or "high" where the winner's value is at that edge of the range.
+    """
+
+    name: str
+    item: Mapping[str, Any]
+    values: tuple[Any, ...]
+    places: tuple[float, ...]
+    errors: tuple[float, ...]
+    importance: float | None
+    at_edge: str | None
+
+    @property
+    def varies(self) -> bool:
+        """Whether there was more than one value."""
+        return len(set(self.places)) > 1
+
+
+def knobs(result: SweepResult) -> tuple[KnobView, ...]:
+    """The hyperparameters of a sweep, those that matter most first."""
+    done = result.ranked
+    found = []
+    for item in result.space:
+        name = str(item["name"])
+        rows = [trial for trial in done if name in trial.values and _has_range(item)]
+        if not rows:
+            continue
+        places = tuple(place(item, trial.values[name]) for trial in rows)
+        errors = tuple(trial.validation_error for trial in rows)
+        enough = len(rows) >= LEAST_TRIALS
+        best = done[0].values.get(name)
+        found.append(
+            KnobView(
+                name=name,
+                item=item,
+                values=tuple(trial.values[name] for trial in rows),
+                places=places,
+                errors=errors,
+                importance=importance(places, errors) if enough else None,
+                at_edge=edge(item, best) if best is not None else None,
+            )
+        )
+    return tuple(sorted(found, key=lambda view: -(view.importance or 0.0)))
+
+
+def in_percent(result: SweepResult) -> bool:
+    """Whether errors are shares of the examples."""
+    runs = [run for trial in result.trials for run in trial.executions]
+    return bool(runs) and all(bool(run.validation.proportion) for run in runs)
+
+
+def headline(result: SweepResult) -> tuple[str, str]:
+    """The winner's error, and whose it is."""
+    if not result.ranked:
+        return "No trial was completed", ""
+    error = text.number(result.best.validation_error, proportion=in_percent(result))
+    return f"Best validation error {error}", f"trial {result.best.trial_id}"
+
+
+def account(result: SweepResult) -> list[str]:
+    """A few sentences: how much was tried, and how far the winner can be trusted."""
+    percent = in_percent(result)
+    failed = [trial for trial in result.trials if trial.status != COMPLETED]
+    tried = f"{len(result.trials)} trials ({result.strategy}) took {text.duration(result.seconds)}"
+    lines = [
+        f"{tried}; {len(failed)} of them failed." if failed else f"{tried}.",
+        f"Each is judged by {OBJECTIVES.get(result.objective, result.objective)}.",
+    ]
+    alike = equals(result)
+    if alike:
+        lines.append(
+            f"{_count(len(alike), 'other trial is', 'other trials are')} as good as the winner, as "
+            "far as the validation examples can tell."
+        )
+    if result.confirmation is not None and result.optimism is not None:
+        fresh = text.number(result.confirmation.validation_error, proportion=percent)
+        test = text.number(result.confirmation.test_error, proportion=percent)
+        seeds = _count(len(result.confirmation.executions), "fresh seed", "fresh seeds")
+        change = text.difference(result.optimism, proportion=percent)
+        lines.append(
+            f"Trained again on {seeds}, the winner has a validation error of {fresh} ({change}: "
+            f"the best of many trials is partly luck) and a test error of {test}."
+        )
+    return lines
+
+
+def equals(result: SweepResult) -> tuple[Trial, ...]:
+    """Trials whose error can't be told from the winner's by the validation examples."""
+    found = []
+    for trial in result.ranked[1:]:
+        low, high = difference_interval(
+            trial.executions[0].validation, result.best.executions[0].validation
+        )
+        if low <= 0 <= high:
+            found.append(trial)
+    return tuple(found)
+
+
+def edges(result: SweepResult) -> list[str]:
+    """A sentence for each range that the winner is at the edge of."""
+    lines = []
+    for view in knobs(result):
+        if view.at_edge is not None:
+            value = text.plain(result.best.values[view.name])
+            side = {"low": "lower", "high": "upper"}[view.at_edge]
+            lines.append(
+                f"The best {text.knob_name(view.name)}, {value}, is at the {side} edge of its "
+                f"range ({shown_range(view.item)}): move the range and go on."
+            )
+    return lines
+
+
+def shown_range(item: Mapping[str, Any]) -> str:
+    """A range in words.
+
+    >>> shown_range({"kind": "Float", "min_value": 0.0001, "max_value": 0.1, "sampling": "log"})
+    '0.0001 to 0.1, log scale'
+    """
+    choices = choices_of(item)
+    if choices:
+        return ", ".join(text.plain(choice) for choice in choices)
+    scale = ", log scale" if item.get("sampling") == "log" else ""
+    return f"{text.plain(item['min_value'])} to {text.plain(item['max_value'])}{scale}"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One trial that was proposed for a reason, and its effect.
+
+    Args:
+        trial: of it.
+        change: its error minus the best error before; None for the first, and for a failed one.
+    """
+
+    trial: Trial
+    change: float | None
+
+
+def chapters(result: SweepResult) -> list[Chapter]:
+    """The trials that have a reason, in order."""
+    found, so_far = [], float("inf")
+    for trial in result.trials:
+        error = trial.validation_error
+        told = isfinite(error) and isfinite(so_far)
+        if trial.reason:
+            found.append(Chapter(trial, error - so_far if told else None))
+        so_far = min(so_far, error)
+    return found
+
+
+def changed(trial: Trial) -> str:
+    """The hyperparameters of a trial in a line."""
+    named = [(name, value) for name, value in trial.values.items() if "/" not in name]
+    return ", ".join(f"{text.knob_name(name)} {short(value)}" for name, value in named)
+
+
+def short(value: Any) -> str:
+    """A value in four digits.
+
+    >>> short(0.00123456), short("relu")
+    ('0.001235', 'relu')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else text.plain(value)
+
+
+def reason_of_failure(trial: Trial) -> str:
+    """The first line of what went wrong."""
+    return text.clean(trial.message.partition("\n")[0]) or "no reason given"
+
+
+def _has_range(item: Mapping[str, Any]) -> bool:
+    return bool(choices_of(item)) or "min_value" in item
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

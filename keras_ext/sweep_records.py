@@ -1,0 +1,254 @@
+"""Frozen records of a sweep: its trials, how the winner was judged, and the sweep as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from math import inf, isfinite
+from typing import Any
+
+from keras_ext.diagnosis import Diagnosis, ErrorEstimate
+from keras_ext.errors import MissingExtraError, SweepError
+from keras_ext.fields import decode, encode
+from keras_ext.records import TrainConfig
+
+SCHEMA = "keras_ext.sweep/1"
+COMPLETED, FAILED = "completed", "failed"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One training run of a trial.
+
+    Args:
+        seed: of its configuration.
+        train, validation: both errors at the end.
+        history: one mapping an epoch: epoch, train_error, validation_error, train_cost ...
+        seconds: of the run.
+        compiled: whether the step had to be compiled for it.
+    """
+
+    seed: int
+    train: ErrorEstimate
+    validation: ErrorEstimate
+    history: tuple[Mapping[str, float], ...]
+    seconds: float = 0.0
+    compiled: bool = True
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a sweep and what came of it.
+
+    Args:
+        trial_id: four digits, in the order of proposal; never given to another point.
+        status: "completed" or "failed".
+        values: of the hyperparameters, by name.
+        config: what was trained; it replays as ``--config FILE`` of a recipe.
+        reason: why it was proposed, in words; empty for a strategy that has no reasons.
+        executions: one for each seed.
+        metrics: what the strategy learned of it: validation_error (the objective), train_error,
+            avoidable_bias, variance, unsteadiness, train_cost and validation_cost.
+        diagnosis: what hurts, by the first execution.
+        message: why it failed.
+        seconds: from its start to its end, in all processes that worked on it.
+        epochs: how many were trained, where a strategy stops earlier than ``config.epochs``.
+    """
+
+    trial_id: str
+    status: str
+    values: Mapping[str, Any]
+    config: TrainConfig
+    reason: str = ""
+    executions: tuple[Execution, ...] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    diagnosis: Diagnosis | None = None
+    message: str = ""
+    seconds: float = 0.0
+    epochs: int | None = None
+
+    @property
+    def validation_error(self) -> float:
+        """The objective, lower is better; infinite for a failed trial."""
+        return self.metrics.get("validation_error", inf) if self.status == COMPLETED else inf
+
+    @property
+    def epochs_trained(self) -> int:
+        """Epochs of one execution."""
+        return self.config.epochs if self.epochs is None else self.epochs
+
+    def to_plain(self) -> dict[str, Any]:
+        """Every field as plain values; ``from_plain`` turns them back without loss."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Trial:
+        """A trial as ``to_plain`` gave it.
+
+        Raises:
+            ConfigError: for missing, unknown or ill-typed fields.
+        """
+        trial: Trial = decode(cls, values, "")
+        return trial
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The winner, trained again on seeds that had no part in its selection.
+
+    Args:
+        executions: one for each fresh seed.
+        tests: the test error of each of these runs, from the one opening of the test set.
+    """
+
+    executions: tuple[Execution, ...]
+    tests: tuple[ErrorEstimate, ...]
+
+    @property
+    def validation_error(self) -> float:
+        """The mean over the fresh seeds."""
+        return _mean([item.validation.error for item in self.executions])
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation over the fresh seeds; 0 for a single one."""
+        return _deviation([item.validation.error for item in self.executions])
+
+    @property
+    def test_error(self) -> float:
+        """The mean over the fresh seeds."""
+        return _mean([item.error for item in self.tests])
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """All that a sweep found out.
+
+    Args:
+        name: of the data.
+        strategy: how the points were chosen.
+        objective: what a trial is judged by, see ``tuning.sweep``.
+        seed: of the strategy.
+        base: the configuration that the space starts from.
+        space: each hyperparameter's name, kind and range.
+        trials: in the order of proposal.
+        confirmation: of the winner; None where it wasn't asked for or not reached.
+        seconds: of all trials together.
+        versions: of the packages that matter.
+        sizes: number of examples by split.
+        status: "completed", or "interrupted" with what there is.
+    """
+
+    name: str
+    strategy: str
+    objective: str
+    seed: int
+    base: TrainConfig
+    space: tuple[Mapping[str, Any], ...]
+    trials: tuple[Trial, ...]
+    confirmation: Confirmation | None = None
+    seconds: float = 0.0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    status: str = COMPLETED
+
+    @property
+    def ranked(self) -> tuple[Trial, ...]:
+        """Completed trials, the best first; of those that were trained for the most epochs.
+
+        Errors after different numbers of epochs say nothing about each other.
+        """
+        return ranked(self.trials)
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the lowest objective.
+
+        Raises:
+            SweepError: when no trial was completed, with the reasons of failed ones.
+        """
+        return best(self.trials)
+
+    @property
+    def optimism(self) -> float | None:
+        """How much worse the winner does on fresh seeds than it did when it was selected."""
+        if self.confirmation is None:
+            return None
+        return self.confirmation.validation_error - self.best.validation_error
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat mapping a trial: what it was, what it reached, and every hyperparameter."""
+        return [
+            {
+                "trial_id": trial.trial_id,
+                "status": trial.status,
+                "validation_error": trial.metrics.get("validation_error"),
+                **{f"metrics.{name}": value for name, value in trial.metrics.items()},
+                **{f"values.{name}": value for name, value in trial.values.items()},
+                "dominant": trial.diagnosis.dominant if trial.diagnosis else None,
+                "epochs": trial.epochs_trained,
+                "seconds": trial.seconds,
+                "reason": trial.reason,
+                "message": trial.message,
+            }
+            for trial in self.trials
+        ]
+
+    def to_dataframe(self) -> Any:
+        """The rows as a ``pandas.DataFrame``, indexed by trial.
+
+        Raises:
+            MissingExtraError: without pandas, which no extra of keras-ext brings.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError("pandas", extra=None) from error
+        return pandas.DataFrame(self.rows()).set_index("trial_id")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with the winner and the interval of each error."""
+        values: dict[str, Any] = {"schema": SCHEMA}
+        for item in fields(self):
+            values[item.name] = encode(getattr(self, item.name))
+        winner = self.ranked[:1]
+        values["best"] = encode(winner[0]) if winner else None
+        values["optimism"] = self.optimism if winner else None
+        return values
+
+
+def ranked(trials: Sequence[Trial]) -> tuple[Trial, ...]:
+    """See ``SweepResult.ranked``."""
+    done = [trial for trial in trials if isfinite(trial.validation_error)]
+    longest = max((trial.epochs_trained for trial in done), default=0)
+    full = [trial for trial in done if trial.epochs is None or trial.epochs == longest]
+    return tuple(sorted(full, key=lambda trial: trial.validation_error))
+
+
+def best(trials: Sequence[Trial]) -> Trial:
+    """See ``SweepResult.best``."""
+    found = ranked(trials)
+    if found:
+        return found[0]
+    if not trials:
+        raise SweepError("no trial was run yet")
+    said = [f"trial {trial.trial_id}: {_first_line(trial.message)}" for trial in trials]
+    more = f"; and {len(said) - 3} more" if len(said) > 3 else ""
+    raise SweepError(f"all {len(trials)} trials failed: {'; '.join(said[:3])}{more}")
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "no reason given")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    if len(values) < 2:
+        return 0.0
+    mean = _mean(values)
+    total: float = sum((value - mean) ** 2 for value in values)
+    return (total / (len(values) - 1)) ** 0.5

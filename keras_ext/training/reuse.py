@@ -1,0 +1,142 @@
+"""Compiled once, trained many times: a model whose step is used again for other numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from keras_ext import data, models
+from keras_ext.callbacks.description import _renumbered
+from keras_ext.records import Arrays, TrainConfig
+from keras_ext.training.iteration_cost import IterationCost
+from keras_ext.training.optimizers import fixed, optimizer, reset
+from keras_ext.training.round import Builder, batch_size, compiled_model, outputs
+
+MOST = 8
+"""Compiled models that are kept, those used last."""
+
+# Held in variables of the model, which are set anew for each run.
+_LIVE = {"Dropout": ("rate", "seed"), "L2": ("strength",), "Augment": ("seed",)}
+
+
+class CompiledModels:
+    """Gives a model for each configuration, as ``compiled_model`` does, compiling once a structure.
+
+    Called with a configuration it builds the model that belongs to it, seeds and all, and looks
+    whether one of the same structure is compiled already: the same layers, shapes, loss, optimizer
+    and batch size. That one is then given, with every variable set to that of the fresh one and
+    the optimizer's state to zeros. Learning rate, decay, Adam's beta, dropout, L2, the seed and the
+    initial weights are variables; what is not, such as SGD's momentum, is part of the structure.
+    So a run can't depend on those before it.
+
+    On TensorFlow only, and with images from the host: elsewhere, and for layers that don't tell
+    their configuration, each model is compiled by itself. A builder of the user's own may hide
+    numbers in functions, so its models are used again only with ``trust=True``.
+
+    Args:
+        trust: also for a builder other than ``models.build``: every number that it takes from the
+            configuration shows in ``get_config`` of a layer.
+
+    Attributes:
+        compiled: how many times a model was compiled.
+        reused: how many times one was used again.
+    """
+
+    def __init__(self, *, trust: bool = False) -> None:
+        self.trust = trust
+        self.compiled = 0
+        self.reused = 0
+        self._kept: OrderedDict[str, tuple[keras.Model, IterationCost]] = OrderedDict()
+        self._normalizers: dict[int, tuple[Arrays, Any]] = {}
+
+    def __call__(
+        self,
+        config: TrainConfig,
+        train: Arrays,
+        *,
+        build: Builder = models.build,
+        training_model: Callable[[keras.Model], keras.Model] | None = None,
+    ) -> tuple[keras.Model, IterationCost]:
+        """A model with its weights as ``config.seed`` decides them, ready to train.
+
+        The one given before must not be used any more.
+        """
+        normalizer = self._normalizer(train)
+        keras.utils.set_random_seed(config.seed)
+        steps = math.ceil(len(train) / batch_size(config, train))
+        key = None
+        own = build is not models.build and not self.trust
+        # A training model has the data set and its augmentation compiled into it.
+        if keras.backend.backend() == "tensorflow" and not own and training_model is None:
+            fresh = build(config, train.x.shape[1:], outputs(train), normalizer)
+            key = structure(fresh, config, steps)
+        if key is not None and key in self._kept:
+            self._kept.move_to_end(key)
+            model, cost = self._kept[key]
+            for old, new in zip(model.variables, fresh.variables, strict=True):
+                old.assign(new)
+            reset(model.optimizer, optimizer(config, steps))
+            model.stop_training = False
+            self.reused += 1
+            return model, cost
+        made = compiled_model(
+            config, train, build=build, training_model=training_model, normalizer=normalizer
+        )
+        self.compiled += 1
+        if key is not None:
+            self._kept[key] = made
+            if len(self._kept) > MOST:
+                self._kept.popitem(last=False)
+        return made
+
+    def forget(self, model: keras.Model) -> None:
+        """Give a model away: it is not used again."""
+        self._kept = OrderedDict(
+            (key, made) for key, made in self._kept.items() if made[0] is not model
+        )
+
+    def _normalizer(self, train: Arrays) -> Any:
+        """The layer for these examples, which takes a pass over them to fit."""
+        if id(train) not in self._normalizers:
+            self._normalizers = {id(train): (train, data.normalizer(train.x))}
+        return self._normalizers[id(train)][1]
+
+
+def structure(model: keras.Model, config: TrainConfig, steps: int) -> str | None:
+    """What is compiled into the training step of a model; None where it can't be known.
+
+    Args:
+        model: not compiled yet.
+        config: of which the optimizer and ``steps_per_execution`` are read.
+        steps: of an epoch.
+    """
+    try:
+        layers = _without_live(_renumbered(model.get_config()))
+        shapes = [(tuple(v.shape), str(v.dtype)) for v in model.variables]
+        how = [fixed(optimizer(config, steps)), config.steps_per_execution, steps]
+        mixes = config.augmentation.active and config.augmentation.mixes  # Another loss.
+        return json.dumps([layers, shapes, *how, mixes], sort_keys=True)
+    except (NotImplementedError, TypeError, ValueError):
+        return None
+
+
+def _without_live(tree: Any) -> Any:
+    """A config without the numbers that are variables of the model."""
+    if isinstance(tree, Mapping):
+        name = tree.get("class_name")
+        ours = str(tree.get("registered_name", "")).startswith("keras_ext>")
+        live = _LIVE.get(str(name), ()) if ours else ()
+        return {
+            key: {k: _without_live(v) for k, v in item.items() if k not in live}
+            if key == "config" and live
+            else _without_live(item)
+            for key, item in tree.items()
+        }
+    if isinstance(tree, (list, tuple)):
+        return [_without_live(item) for item in tree]
+    return tree

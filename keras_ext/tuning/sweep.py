@@ -1,0 +1,291 @@
+"""A sweep: points proposed, trained, judged and written down, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from keras_ext import models
+from keras_ext.diagnosis import ErrorEstimate
+from keras_ext.errors import ConfigError
+from keras_ext.fields import decode
+from keras_ext.files import atomic_write
+from keras_ext.records import Splits, TrainConfig
+from keras_ext.sweep_records import (
+    Confirmation,
+    Execution,
+    SweepResult,
+    Trial,
+    best,
+    ranked,
+)
+from keras_ext.training.round import Builder
+from keras_ext.training.run import versions
+from keras_ext.tuning import hparams, oracles
+from keras_ext.tuning.journal import Journal
+from keras_ext.tuning.project import check_settings, fingerprint, locked
+from keras_ext.tuning.scores import check_objective
+from keras_ext.tuning.space import Space, declare, default_space, described, point
+from keras_ext.tuning.table import LiveTable
+from keras_ext.tuning.trainer import Trainer, Trains
+from keras_ext.tuning.tuner import STATES, ConfigTuner, Watcher
+
+FRESH = 1000
+"""Seeds of the confirmation begin so far above those of the trials."""
+
+
+def sweep(
+    base: TrainConfig,
+    space: Space = default_space,
+    splits: Splits | None = None,
+    *,
+    max_trials: int,
+    directory: str | os.PathLike[str],
+    strategy: str = "random",
+    seed: int = 0,
+    objective: str = "final",
+    executions: int = 1,
+    confirm: int = 3,
+    retries: int = 0,
+    options: Mapping[str, Any] | None = None,
+    build: Builder = models.build,
+    reuse: bool | str = True,
+    trainer: Trains | None = None,
+    console: Console | None = None,
+    quiet: bool = False,
+) -> SweepResult:
+    """Search for the configuration with the lowest validation error; the same call goes on.
+
+    Every proposal and every result is on the disk before the next trial begins. Stopped by Ctrl-C,
+    or killed, the same call takes the sweep up again: what has ended counts, and what was running
+    goes on after its last epoch. A larger ``max_trials`` makes it longer.
+
+    The winner is the trial with the lowest error of many, so part of it is luck. It is trained
+    again on ``confirm`` fresh seeds and these are judged on the test examples, once;
+    ``SweepResult.optimism`` says how much of the error was luck.
+
+    Args:
+        base: what isn't tuned.
+        space: a pure function of (hyperparameters, base) that gives a ``TrainConfig``.
+        splits: training, validation and test examples.
+        max_trials: how many points are tried.
+        directory: of this sweep alone. It gets ``journal.jsonl``, ``best.json`` (for ``--config``
+            of a recipe), ``model.keras``, TensorBoard's events and KerasTuner's own files.
+        strategy: one of ``STRATEGIES``.
+        seed: decides the points; the configuration's own seed decides how they are trained.
+        objective: "final" for the validation error after the last epoch, "best" for the lowest of
+            all epochs, "mean_of_last" for the mean over the last three.
+        executions: of each trial, on different seeds; their mean counts.
+        confirm: fresh seeds for the winner, 0 to leave the test examples closed.
+        retries: how often a trial that raised is tried again.
+        options: of the strategy.
+        build: makes the uncompiled model, see ``models.build``.
+        reuse: compile once for points that differ only in numbers, see ``Trainer``.
+        trainer: something else that trains the points, in place of ``build`` and ``reuse``.
+        console: for the table, by default the standard output.
+        quiet: show nothing.
+
+    Returns:
+        The result; after Ctrl-C, with the status "interrupted".
+
+    Raises:
+        ConfigError: for an argument, and when the folder's sweep was begun with another space,
+            objective or other examples, naming what differs.
+        SweepError: when all trials failed, with their reasons; when another process has the folder.
+        OutputError: when the folder can't be written.
+    """
+    check_objective(objective)
+    for name, value, least in (
+        ("max_trials", max_trials, 1),
+        ("executions", executions, 1),
+        ("confirm", confirm, 0),
+        ("retries", retries, 0),
+        ("seed", seed, 0),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigError(
+                f"{name} must be a whole number from {least} on, got {name}={value!r}"
+            )
+    if trainer is None and splits is None:
+        raise ConfigError("splits must be given: the training, validation and test examples")
+    folder = Path(directory)
+    hyperparameters = declare(space, base)
+    own = {"max_epochs": base.epochs} if strategy == "hyperband" else {}
+    oracle = oracles.make_oracle(
+        strategy,
+        max_trials=max_trials,
+        seed=seed,
+        hyperparameters=hyperparameters,
+        retries=retries,
+        **{**own, **(options or {})},
+    )
+    settings: dict[str, Any] = {
+        "base": base.to_dict(),
+        "space": described(hyperparameters),
+        "default": point(space, hyperparameters, base).to_dict(),
+        "strategy": strategy,
+        "options": dict(options or {}),
+        "seed": seed,
+        "objective": objective,
+        "executions": executions,
+        "data": fingerprint(splits) if splits is not None else None,
+    }
+    with locked(folder):
+        journal = Journal(folder / "journal.jsonl")
+        for problem in journal.problems:
+            warnings.warn(problem, stacklevel=2)
+        check_settings(folder, settings, begun=bool(journal.events))
+        oracles.replay(oracle, journal.events)
+        oracles.keep_files(oracle, folder / "keras_tuner")
+        hparams.write_experiment(folder / "tensorboard", settings["space"])
+        with LiveTable(max_trials, trials_of(journal), console=console, quiet=quiet) as table:
+            tuner = ConfigTuner(
+                oracle,
+                space=space,
+                base=base,
+                trainer=trainer or Trainer(_given(splits), build=build, reuse=reuse),
+                journal=journal,
+                directory=folder,
+                objective=objective,
+                executions=executions,
+                watcher=_Files(table, folder, trials_of(journal)),
+            )
+            status = _run(tuner, confirm, folder)
+        result = SweepResult(
+            name=splits.train.name if splits is not None else folder.name,
+            strategy=strategy,
+            objective=objective,
+            seed=seed,
+            base=base,
+            space=described(hyperparameters),
+            trials=trials_of(journal),
+            confirmation=confirmation_of(journal),
+            seconds=sum(trial.seconds for trial in trials_of(journal)),
+            versions=versions(),
+            sizes=_sizes(splits),
+            status=status,
+        )
+    if status == "completed":
+        best(result.trials)
+    return result
+
+
+def trials_of(journal: Journal) -> tuple[Trial, ...]:
+    """The trials that have ended, in the order of proposal; the first record of each counts."""
+    found: dict[int, Trial] = {}
+    for event in journal.events:
+        if event["event"] == "finished" and event["number"] not in found:
+            found[event["number"]] = Trial.from_plain(event["trial"])
+    return tuple(found[number] for number in sorted(found))
+
+
+def confirmation_of(journal: Journal) -> Confirmation | None:
+    """The runs of the present winner on fresh seeds; None before there are any."""
+    winner = ranked(trials_of(journal))[:1]
+    made = [e for e in journal.events if e["event"] == "confirmed"]
+    mine = [e for e in made if winner and e["trial_id"] == winner[0].trial_id]
+    if not mine:
+        return None
+    return Confirmation(
+        tuple(decode(Execution, event["execution"], "") for event in mine),
+        tuple(decode(ErrorEstimate, event["test"], "") for event in mine),
+    )
+
+
+def _run(tuner: ConfigTuner, confirm: int, folder: Path) -> str:
+    """All trials, then the confirmation; how it ended."""
+    try:
+        tuner.search(verbose=0)
+        if ranked(trials_of(tuner.journal)):
+            _confirm(tuner, confirm, folder)
+    except KeyboardInterrupt:
+        return "interrupted"
+    shutil.rmtree(folder / STATES, ignore_errors=True)
+    return "completed"
+
+
+def _confirm(tuner: ConfigTuner, confirm: int, folder: Path) -> None:
+    """Train the winner on the fresh seeds that are not in the journal yet."""
+    winner = best(trials_of(tuner.journal))
+    before = confirmation_of(tuner.journal)
+    done = {item.seed for item in before.executions} if before else set()
+    for index in range(confirm):
+        config = replace(winner.config, seed=winner.config.seed + FRESH + index)
+        if config.seed in done:
+            continue
+        name = f"confirmation-{winner.trial_id}-{index}"
+        tuner.watcher.begins(name, dict(winner.values), "the winner on a fresh seed", config.epochs)
+        made = tuner.trainer.train(
+            config,
+            folder / STATES / name,
+            epochs=winner.epochs,
+            on_epoch=tuner.watcher.epoch,
+        )
+        test = tuner.trainer.test(None if index else folder / "model.keras")
+        tuner.journal.append(
+            {
+                "event": "confirmed",
+                "trial_id": winner.trial_id,
+                "execution": asdict(made),
+                "test": asdict(test),
+            }
+        )
+        tuner.watcher.says(
+            f"trial {winner.trial_id} with seed {config.seed}: validation error "
+            f"{made.validation.error:.4g}, test error {test.error:.4g}"
+        )
+
+
+class _Files(Watcher):
+    """Passes everything on, and keeps ``best.json`` and TensorBoard's events up to date."""
+
+    def __init__(self, inner: Watcher, folder: Path, trials: tuple[Trial, ...]) -> None:
+        self.inner = inner
+        self.path = folder / "best.json"
+        self.events = folder / "tensorboard"
+        self.trials = list(trials)
+        for trial in trials:
+            hparams.write_trial(self.events, trial)
+        self._write()
+
+    def begins(self, trial_id: str, values: dict[str, Any], reason: str, epochs: int) -> None:
+        self.inner.begins(trial_id, values, reason, epochs)
+
+    def epoch(self, number: int, logs: dict[str, float]) -> None:
+        self.inner.epoch(number, logs)
+
+    def ends(self, trial: Trial) -> None:
+        self.trials.append(trial)
+        self._write()
+        hparams.write_trial(self.events, trial)
+        self.inner.ends(trial)
+
+    def says(self, line: str) -> None:
+        self.inner.says(line)
+
+    def _write(self) -> None:
+        winner = ranked(self.trials)[:1]
+        if winner:
+            text = json.dumps(winner[0].config.to_dict(), indent=1) + "\n"
+            if not self.path.exists() or self.path.read_bytes() != text.encode():
+                atomic_write(self.path, text)
+
+
+def _given(splits: Splits | None) -> Splits:
+    assert splits is not None
+    return splits
+
+
+def _sizes(splits: Splits | None) -> dict[str, int]:
+    if splits is None:
+        return {}
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {name: len(part) for name, part in parts.items()}

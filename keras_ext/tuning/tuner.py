@@ -1,0 +1,252 @@
+"""KerasTuner's tuner, whose trials are configurations and whose truth is a journal."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+
+from keras_ext.errors import KerasExtError
+from keras_ext.records import TrainConfig
+from keras_ext.sweep_records import COMPLETED, FAILED, Execution, Trial
+from keras_ext.tuning.journal import Journal
+from keras_ext.tuning.oracles import number_of
+from keras_ext.tuning.scores import metrics_of
+from keras_ext.tuning.space import Space, point
+from keras_ext.tuning.trainer import OnEpoch, Trains, diagnosis_of
+
+IDLE_SECONDS = 0.2
+STATES = "trials"
+
+
+class Watcher:
+    """Is told what happens in a sweep; this one does nothing."""
+
+    def begins(self, trial_id: str, values: dict[str, Any], reason: str, epochs: int) -> None:
+        """A trial begins, or goes on."""
+
+    def epoch(self, number: int, logs: dict[str, float]) -> None:
+        """An epoch of the present trial has ended."""
+
+    def ends(self, trial: Trial) -> None:
+        """The present trial has ended."""
+
+    def says(self, line: str) -> None:
+        """Something else is worth a line."""
+
+
+@dataclass
+class Running:
+    """What is known of the trial that runs."""
+
+    began: float
+    values: dict[str, Any]
+    reason: str
+    config: TrainConfig
+    executions: tuple[Execution, ...] = ()
+    epochs: int | None = None
+
+
+class ConfigTuner(keras_tuner.Tuner):
+    """Runs the trials of an oracle by training configurations.
+
+    KerasTuner's loop and its oracle decide what runs; every proposal and every end is in the
+    journal before the next one begins, and nothing is read from KerasTuner's own files.
+
+    Args:
+        oracle: of KerasTuner, brought to where the journal is.
+        space: from hyperparameters and the base to a configuration.
+        base: see ``space``.
+        trainer: trains a configuration.
+        journal: of the sweep.
+        directory: of the sweep; states of running trials and KerasTuner's files are under it.
+        objective: see ``scores.objective_of``.
+        executions: of each trial, on seeds that follow one another.
+        watcher: is told what happens.
+    """
+
+    def __init__(
+        self,
+        oracle: Any,
+        *,
+        space: Space,
+        base: TrainConfig,
+        trainer: Trains,
+        journal: Journal,
+        directory: Path,
+        objective: str,
+        executions: int,
+        watcher: Watcher,
+    ) -> None:
+        self.space = space
+        self.base = base
+        self.trainer = trainer
+        self.journal = journal
+        self.states = directory / STATES
+        self.objective = objective
+        self.executions = executions
+        self.watcher = watcher
+        self._proposed = {e["number"] for e in journal.events if e["event"] == "proposed"}
+        self._running: Running | None = None
+        self._asked = False
+        super().__init__(
+            oracle=oracle,
+            hypermodel=_SpaceModel(space, base),
+            directory=str(directory),
+            project_name="keras_tuner",
+        )
+
+    def save(self) -> None:
+        """Nothing: the oracle's files are written by the oracle, and the tuner has no state."""
+
+    def reload(self) -> None:
+        """Nothing: the oracle was rebuilt from the journal."""
+
+    def pre_create_trial(self) -> None:
+        """Wait a little where the oracle had nothing to propose."""
+        if self._asked:
+            time.sleep(IDLE_SECONDS)
+        self._asked = True
+
+    def on_trial_begin(self, trial: Any) -> None:
+        """Put the proposal into the journal."""
+        self._asked = False
+        number, values = number_of(trial), dict(trial.hyperparameters.values)
+        reason = str(getattr(self.oracle, "reasons", {}).get(trial.trial_id, ""))
+        if number not in self._proposed:
+            event = {"event": "proposed", "number": number, "values": values, "reason": reason}
+            self.journal.append(event)
+            self._proposed.add(number)
+        self._running = Running(time.perf_counter(), values, reason, self.base)
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Train the configuration of a trial, once for each execution.
+
+        Raises:
+            Exception: whatever training raises; KerasTuner then takes the trial for failed.
+        """
+        running, values = self._running, trial.hyperparameters.values
+        assert running is not None
+        running.config = config = point(self.space, trial.hyperparameters, self.base)
+        running.epochs = values.get("tuner/epochs")
+        length = running.epochs or config.epochs
+        self.watcher.begins(_name(trial), running.values, running.reason, length)
+        for index in range(self.executions):
+            directory = self.states / _name(trial) / f"execution-{index}"
+            self._inherit(values.get("tuner/trial_id"), directory, index)
+            made = self.trainer.train(
+                replace(config, seed=config.seed + index),
+                directory,
+                epochs=running.epochs,
+                on_epoch=self.watcher.epoch,
+            )
+            running.executions += (made,)
+        return metrics_of(running.executions, config, self.objective)
+
+    def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+        """As KerasTuner's, without a traceback on the screen for each trial that fails."""
+        try:
+            self._run_and_update_trial(trial, *args, **kwargs)
+            trial.status = "COMPLETED"
+        except keras_tuner.errors.FatalError:
+            raise
+        except Exception:
+            trial.status, trial.message = "INVALID", traceback.format_exc()
+
+    def on_trial_end(self, trial: Any) -> None:
+        """Tell the oracle, then the journal: from here on the trial has ended."""
+        super().on_trial_end(trial)
+        ended = self.oracle.get_trial(trial.trial_id)
+        if ended.status not in ("COMPLETED", "FAILED"):
+            self.watcher.says(f"trial {_name(trial)} is tried again: {_summary(ended.message)}")
+            shutil.rmtree(self.states / _name(trial), ignore_errors=True)
+            return
+        record = self._record(ended)
+        self.journal.append(finished(record))
+        if "tuner/epochs" not in ended.hyperparameters.values or record.status == FAILED:
+            shutil.rmtree(self.states / _name(trial), ignore_errors=True)
+        self.watcher.ends(record)
+
+    def _record(self, ended: Any) -> Trial:
+        running = self._running
+        assert running is not None
+        done = ended.status == "COMPLETED"
+        seconds = time.perf_counter() - running.began
+        trained = sum(item.seconds for item in running.executions)
+        return Trial(
+            trial_id=_name(ended),
+            status=COMPLETED if done else FAILED,
+            values=running.values,
+            config=running.config,
+            reason=running.reason,
+            executions=running.executions,
+            metrics={k: ended.metrics.get_last_value(k) for k in ended.metrics.metrics}
+            if done
+            else {},
+            diagnosis=diagnosis_of(running.executions[0], running.config) if done else None,
+            message="" if done else _message(ended.message),
+            seconds=max(seconds, trained),
+            epochs=running.epochs,
+        )
+
+    def _inherit(self, past: str | None, directory: Path, index: int) -> None:
+        """A promoted trial goes on where the other one stopped, optimizer and all."""
+        if past is None or directory.exists():
+            return
+        source = self.states / f"{int(past):04d}" / f"execution-{index}"
+        if source.is_dir():
+            shutil.copytree(source, directory)
+
+
+def finished(record: Trial) -> dict[str, Any]:
+    """The event that ends a trial."""
+    return {
+        "event": "finished",
+        "number": int(record.trial_id),
+        "values": dict(record.values),
+        "status": record.status,
+        "metrics": dict(record.metrics),
+        "message": record.message,
+        "trial": record.to_plain(),
+    }
+
+
+class _SpaceModel(keras_tuner.HyperModel):
+    """A space as KerasTuner wants to see it: something that reads hyperparameters."""
+
+    def __init__(self, space: Callable[..., Any], base: TrainConfig) -> None:
+        super().__init__()
+        self.space = space
+        self.base = base
+
+    def build(self, hp: Any) -> Any:
+        return self.space(hp, self.base)
+
+
+def _name(trial: Any) -> str:
+    return f"{number_of(trial):04d}"
+
+
+def _message(text: str | None) -> str:
+    """What went wrong in one line, then where."""
+    return f"{_summary(text)}\n{text or ''}".strip()
+
+
+def _summary(text: str | None) -> str:
+    """The last line of a traceback, without the module of our own errors."""
+    lines = [line for line in (text or "").splitlines() if line.strip()]
+    if not lines:
+        return "the objective is not a number"
+    last = next((line for line in reversed(lines) if not line.startswith(" ")), lines[-1])
+    kind, colon, rest = last.partition(": ")
+    ours = {f"{c.__module__}.{c.__name__}" for c in KerasExtError.__subclasses__()}
+    return rest if colon and kind in ours else last
+
+
+__all__ = ["ConfigTuner", "OnEpoch", "Watcher", "finished"]

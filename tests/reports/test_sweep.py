@@ -1,0 +1,152 @@
+"""The report of a sweep: page, words and files, deaf to what names try to say."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from keras_ext.diagnosis.search import edge, importance, place
+from keras_ext.reports import figures, print_sweep, render_sweep, sweep_story, write_sweep_folder
+from keras_ext.reports.figures.isolation import Isolated
+from tests.reports import sweep_samples as samples
+from tests.reports.test_html import LOADING, Page
+
+RESULTS = ("sample_sweep", "short_sweep", "failed_sweep", "hostile_sweep")
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {name: render_sweep(getattr(samples, name)()) for name in RESULTS}
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_nothing_is_loaded_and_nothing_runs(pages: dict[str, str], name: str) -> None:
+    read = Page(pages[name])
+    for tag, attributes in read.tags:
+        assert tag not in {"script", "link", "iframe", "object", "embed", "base", "form", "img"}
+        assert not any(key.startswith("on") for key in attributes)
+        for key in LOADING & set(attributes):
+            assert re.match(r"#", attributes[key] or "")
+    assert not re.search(r"https?:|@import|url\((?!#)", re.sub(r">[^<]*<", "><", pages[name]))
+    ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {str(a["href"])[1:] for tag, a in read.tags if tag == "a"} <= set(ids)
+    assert not re.search(r"\b(nan|inf|None|undefined)\b", read.text())
+
+
+def test_a_hostile_name_is_shown_as_it_is(pages: dict[str, str]) -> None:
+    assert samples.HOSTILE in Page(pages["hostile_sweep"]).text()
+
+
+def test_the_page_says_what_was_found(pages: dict[str, str]) -> None:
+    words = Page(pages["sample_sweep"]).text()
+    best = samples.sample_sweep().best
+    for part in (
+        f"Best validation error {100 * best.validation_error:.2f}",
+        "30 trials (guided) took",
+        "1 of them failed",
+        "MemoryError: no room",
+        "2 fresh seeds",
+        "Variance is present: knob 4",
+        "against the best before",
+        "share of the differences",
+    ):
+        assert part in words.replace("\u00a0", " ")
+    assert Page(pages["sample_sweep"]).headings()[1:] == [
+        "Best so far",
+        "What each hyperparameter did",
+        "What was tried, and why",
+        "Trials",
+        "The winner's configuration",
+        "Versions",
+    ]
+    assert "No trial was completed" in Page(pages["failed_sweep"]).text()
+
+
+def test_files_and_words_in_the_terminal(tmp_path: Path) -> None:
+    result = samples.hostile_sweep()
+    numbers, page = write_sweep_folder(result, tmp_path)
+    values = json.loads(numbers.read_text())
+    assert values["best"]["trial_id"] == result.best.trial_id
+    assert values["optimism"] == pytest.approx(0.085 - result.best.validation_error)
+    out = io.StringIO()
+    print_sweep(result, Console(file=out, width=200), directory=tmp_path)
+    assert str(page) in out.getvalue()
+    assert samples.HOSTILE in out.getvalue()
+    for name in ("short_sweep", "failed_sweep"):
+        print_sweep(getattr(samples, name)(), Console(file=out, width=80))
+
+
+def test_equals_are_those_that_the_examples_cannot_tell_apart() -> None:
+    result = samples.sample_sweep()
+    alike = sweep_story.equals(result)
+    worst = result.ranked[-1]
+    assert alike
+    assert worst not in alike
+    assert all(trial.validation_error < 0.09 for trial in alike)
+
+
+def test_the_importance_of_what_matters_is_large_and_of_what_does_not_near_0() -> None:
+    rng = np.random.default_rng(0)
+    found: dict[str, list[float]] = {"one": [], "noise": []}
+    for _ in range(200):
+        x, other = rng.random(40), rng.random(40)
+        errors = np.exp(3 * x + 0.3 * rng.normal(size=40))
+        found["one"].append(importance(x, errors))
+        found["noise"].append(importance(other, errors))
+    assert np.mean(found["one"]) > 0.8
+    assert np.mean(found["noise"]) < 0.05
+
+
+def test_importance_against_a_plain_analysis_of_variance() -> None:
+    """Omega squared from its definition, for two groups of two."""
+    logs = np.log([0.1, 0.2, 0.3, 0.4])
+    groups, mean = (logs[:2], logs[2:]), logs.mean()
+    between = sum(2 * (g.mean() - mean) ** 2 for g in groups)
+    within = sum(((g - g.mean()) ** 2).sum() for g in groups) / 2
+    expected = (between - within) / (((logs - mean) ** 2).sum() + within)
+    assert importance([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("item", "value", "expected"),
+    [
+        ({"kind": "Choice", "values": [16, 32, 64]}, 64, "high"),
+        ({"kind": "Choice", "values": [16, 32, 64]}, 16, "low"),
+        ({"kind": "Choice", "values": [16, 32, 64]}, 32, None),
+        ({"kind": "Choice", "values": ["a", "b", "c"]}, "c", None),
+        ({"kind": "Boolean"}, True, None),
+        ({"kind": "Int", "min_value": 1, "max_value": 8, "sampling": "linear"}, 1, None),
+        ({"kind": "Int", "min_value": 4, "max_value": 64, "sampling": "log"}, 4, "low"),
+        ({"kind": "Float", "min_value": 0.0, "max_value": 0.5, "sampling": "linear"}, 0.01, None),
+        ({"kind": "Float", "min_value": 0.0, "max_value": 0.5, "sampling": "linear"}, 0.47, "high"),
+    ],
+)
+def test_edges_are_where_a_range_could_go_on(item: Any, value: Any, expected: Any) -> None:
+    assert edge(item, value) == expected
+    assert 0 <= place(item, value) <= 1
+
+
+def test_an_edge_is_told_in_words() -> None:
+    result = samples.sample_sweep()
+    best = replace(result.best, values={**result.best.values, "learning_rate": 0.099})
+    trials = tuple(best if t.trial_id == best.trial_id else t for t in result.trials)
+    lines = sweep_story.edges(replace(result, trials=trials))
+    assert any("learning rate, 0.099, is at the upper edge" in line for line in lines)
+
+
+def test_figures_draw_what_they_are_given() -> None:
+    axes = figures.best_so_far([float("inf"), 0.3, 0.1], seconds=[1.0, 2.0, 3.0]).axes[0]
+    assert list(axes.lines[0].get_xdata()) == [1.0, 3.0, 6.0]
+    assert [line.get_label() for line in axes.lines] == ["best so far", "each trial", "failed"]
+    knob = Isolated("units", [0.0, 0.1, 0.9, 1.0], [0.3, 0.2, 0.5, 0.4], [(0.0, "1"), (1.0, "9")])
+    lowest = figures.isolation([knob]).axes[0].lines[1]
+    assert list(lowest.get_ydata()) == [0.2, 0.4]

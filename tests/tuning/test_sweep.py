@@ -1,0 +1,308 @@
+"""A sweep proposes, judges, writes down and goes on; faults cost what they hit and nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keras_ext.errors import ConfigError, DivergedError, SweepError
+from keras_ext.records import TrainConfig
+from keras_ext.reports.folder import standard
+from keras_ext.tuning import sweep
+from tests.tuning.black_box import BASE, BlackBox, error_of, space
+
+pytestmark = pytest.mark.tensorflow
+
+
+def run(directory: Path, trainer: BlackBox | None = None, **changes: Any) -> Any:
+    arguments: dict[str, Any] = {"max_trials": 6, "confirm": 0, "quiet": True, **changes}
+    return sweep(
+        BASE,
+        arguments.pop("space", space),
+        directory=directory,
+        trainer=trainer or BlackBox(),
+        **arguments,
+    )
+
+
+def ids(result: Any) -> list[str]:
+    return [trial.trial_id for trial in result.trials]
+
+
+def test_every_trial_is_kept_with_what_it_was_and_what_it_reached(tmp_path):
+    result = run(tmp_path)
+    assert ids(result) == ["0000", "0001", "0002", "0003", "0004", "0005"]
+    for trial in result.trials:
+        assert trial.status == "completed"
+        assert trial.validation_error == pytest.approx(error_of(trial.config))
+        assert trial.config.learning_rate == trial.values["learning_rate"]
+        assert trial.metrics["variance"] == pytest.approx(trial.validation_error - 0.05)
+        assert trial.metrics["unsteadiness"] == 0
+        assert trial.diagnosis.avoidable_bias.value == pytest.approx(0.05)
+        assert len(trial.executions[0].history) == 4
+    assert result.best.validation_error == min(trial.validation_error for trial in result.trials)
+    best = TrainConfig.from_dict(json.loads((tmp_path / "best.json").read_text()))
+    assert best == result.best.config
+    values = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert values["schema"] == "keras_ext.sweep/1"
+    assert len(values["trials"]) == 6
+
+
+def test_the_same_seed_gives_the_same_points_and_seed_0_is_a_seed(tmp_path):
+    points = [[t.values for t in run(tmp_path / str(i), seed=0).trials] for i in range(2)]
+    assert points[0] == points[1]
+    assert points[0] != [t.values for t in run(tmp_path / "other", seed=1).trials]
+
+
+def test_objectives_differ_as_they_say(tmp_path):
+    final = run(tmp_path / "a", objective="final").best
+    last = run(tmp_path / "b", objective="mean_of_last").best
+    assert last.validation_error == pytest.approx(final.validation_error + 0.01)
+
+
+def test_executions_train_on_seeds_that_follow_and_their_mean_counts(tmp_path):
+    box = BlackBox(lambda call, config: 0.2 + 0.1 * config.seed)
+    result = run(tmp_path, box, max_trials=2, executions=3)
+    assert [config.seed for config in box.calls] == [0, 1, 2] * 2
+    assert result.best.validation_error == pytest.approx(0.3)
+
+
+def test_the_winner_is_judged_on_fresh_seeds_and_the_test_set_is_opened_for_it_alone(tmp_path):
+    box = BlackBox(lambda call, config: 0.3 if config.seed >= 1000 else None)
+    result = run(tmp_path, box, confirm=3)
+    assert [config.seed for config in box.calls[6:]] == [1000, 1001, 1002]
+    assert {replace(c, seed=0) for c in box.calls[6:]} == {result.best.config}
+    assert result.confirmation.validation_error == pytest.approx(0.3)
+    assert result.optimism == pytest.approx(0.3 - result.best.validation_error)
+    assert result.confirmation.test_error == pytest.approx(error_of(result.best.config))
+    again = BlackBox()
+    assert run(tmp_path, again, confirm=3).confirmation == result.confirmation
+    assert again.calls == []
+
+
+def test_a_finished_sweep_is_not_run_again_and_can_be_made_longer(tmp_path):
+    first, box = run(tmp_path), BlackBox()
+    assert run(tmp_path, box).trials == first.trials
+    assert box.calls == []
+    longer = run(tmp_path, box, max_trials=12)
+    assert longer.trials[:6] == first.trials
+    assert len(box.calls) == 6
+    assert len({tuple(t.values.items()) for t in longer.trials}) == 12
+    assert [t.values for t in longer.trials] == [
+        t.values for t in run(tmp_path.with_name("whole"), max_trials=12).trials
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband"])
+def test_a_sweep_in_two_parts_proposes_what_one_in_one_part_does(tmp_path, strategy):
+    whole = run(tmp_path / "whole", strategy=strategy, max_trials=9)
+
+    def stop(call: int, config: TrainConfig) -> None:
+        if call == 5:
+            raise KeyboardInterrupt
+
+    broken = run(tmp_path / "parts", BlackBox(stop), strategy=strategy, max_trials=9)
+    assert (broken.status, len(broken.trials)) == ("interrupted", 5)
+    parts = run(tmp_path / "parts", strategy=strategy, max_trials=9)
+    assert [t.values for t in parts.trials] == [t.values for t in whole.trials]
+
+
+def test_an_interrupted_trial_goes_on_after_its_last_epoch(tmp_path):
+    epochs = iter(range(100))
+
+    def stop(call: int, config: TrainConfig) -> None:
+        if next(epochs) == 10:
+            raise KeyboardInterrupt
+
+    run(tmp_path, BlackBox(stop))
+    box = BlackBox()
+    assert len(run(tmp_path, box).trials) == 6
+    assert box.began_at == [2, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (MemoryError("no room for 8 GB"), "MemoryError: no room for 8 GB"),
+        (RuntimeError("bad <b>luck</b>"), "RuntimeError: bad <b>luck</b>"),
+        (DivergedError("the cost became nan in epoch 1"), "the cost became nan in epoch 1"),
+        (math.nan, "validation_error is not finite: nan"),
+        (math.inf, "validation_error is not finite: inf"),
+        (-math.inf, "validation_error is not finite: -inf"),
+    ],
+)
+def test_one_trial_fails_with_its_reason_and_the_others_are_done(tmp_path, problem, said):
+    def fault(call: int, config: TrainConfig) -> float | None:
+        if call != 2:
+            return None
+        if isinstance(problem, BaseException):
+            raise problem
+        return problem
+
+    result = run(tmp_path, BlackBox(fault))
+    failed = result.trials[2]
+    assert [t.status for t in result.trials].count("completed") == 5
+    assert failed.status == "failed"
+    assert failed.message.startswith(said)
+    assert failed.validation_error == math.inf
+    assert failed not in result.ranked
+    if isinstance(problem, BaseException):
+        assert "black_box.py" in failed.message
+    json.dumps(standard(result.to_dict()), allow_nan=False)
+
+
+def test_a_retry_can_succeed(tmp_path):
+    def fault(call: int, config: TrainConfig) -> float | None:
+        return math.nan if call == 1 else None
+
+    result = run(tmp_path, BlackBox(fault), retries=1)
+    assert [t.status for t in result.trials] == ["completed"] * 6
+    assert ids(result) == ["0000", "0001", "0002", "0003", "0004", "0005"]
+
+
+def test_many_failures_in_a_row_end_nothing(tmp_path):
+    def fault(call: int, config: TrainConfig) -> float | None:
+        return math.nan if call < 5 else None
+
+    assert run(tmp_path, BlackBox(fault)).best.trial_id == "0005"
+
+
+def test_when_all_fail_the_error_has_the_reasons(tmp_path):
+    def fault(call: int, config: TrainConfig) -> float | None:
+        raise ValueError(f"no {call}")
+
+    with pytest.raises(SweepError, match=r"all 4 trials failed: trial 0000: ValueError: no 0; .*1"):
+        run(tmp_path, BlackBox(fault), max_trials=4)
+    with pytest.raises(SweepError, match="all 4 trials failed"):
+        run(tmp_path, BlackBox(), max_trials=4)
+
+
+def other_space(hp: Any, base: TrainConfig) -> TrainConfig:
+    return replace(space(hp, base), dropout=hp.Float("dropout", 0.0, 0.5))
+
+
+def halved_space(hp: Any, base: TrainConfig) -> TrainConfig:
+    config = space(hp, base)
+    return replace(config, units=config.units // 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"space": other_space}, "space was"),
+        ({"space": halved_space}, "default.units was 4, now 2"),
+        ({"objective": "best"}, "objective was 'final', now 'best'"),
+        ({"seed": 7}, "seed was 0, now 7"),
+        ({"strategy": "bayesian"}, "strategy was 'random', now 'bayesian'"),
+    ],
+)
+def test_another_sweep_in_the_same_folder_is_refused_naming_what_differs(tmp_path, changes, named):
+    run(tmp_path, max_trials=2)
+    before = (tmp_path / "journal.jsonl").read_bytes()
+    with pytest.raises(ConfigError, match=re.escape(named)):
+        run(tmp_path, **changes)
+    assert (tmp_path / "journal.jsonl").read_bytes() == before
+
+
+def files(directory: Path) -> list[Path]:
+    return sorted(p for p in directory.rglob("*") if p.is_file() and p.name != "lock")
+
+
+DAMAGE = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: len(path.read_bytes()) * 2 // 3]),
+    "deleted": lambda path: path.unlink(),
+    "other": lambda path: path.write_bytes(b"\xff\x00{]" * 40),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", ["oracle.json", "trial.json", "best.json", "journal.jsonl"])
+@pytest.mark.filterwarnings("ignore:.*(damaged|set aside)")
+def test_a_damaged_file_costs_at_most_what_it_told(tmp_path, damage, name):
+    whole = run(tmp_path)
+    path = next(path for path in files(tmp_path) if path.name == name)
+    DAMAGE[damage](path)
+    box = BlackBox()
+    result = run(tmp_path, box)
+    assert [(t.trial_id, t.values, t.metrics) for t in result.trials] == [
+        (t.trial_id, t.values, t.metrics) for t in whole.trials
+    ]
+    expected = {"journal.jsonl": {"cut": range(1, 4)}.get(damage, [6])}.get(name, [0])
+    assert len(box.calls) in expected
+    assert run(tmp_path, BlackBox(lambda call, config: pytest.fail("run again"))).trials
+    for file in tmp_path.rglob("*.json"):
+        json.loads(file.read_text())
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside")
+@pytest.mark.parametrize("lost", range(12))
+def test_a_lost_line_of_the_journal_is_done_again_under_its_own_number(tmp_path, lost):
+    whole = run(tmp_path)
+    path = tmp_path / "journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 12
+    lines[lost] = lines[lost].replace(b"0.", b"1.", 1)
+    path.write_bytes(b"".join(lines))
+    box = BlackBox()
+    result = run(tmp_path, box)
+    assert len(box.calls) == lost % 2
+    assert [(t.trial_id, t.values) for t in result.trials] == [
+        (t.trial_id, t.values) for t in whole.trials
+    ]
+
+
+def test_a_second_process_is_kept_out(tmp_path):
+    def inner(call: int, config: TrainConfig) -> None:
+        with pytest.raises(SweepError, match="another process"):
+            run(tmp_path)
+
+    assert len(run(tmp_path, BlackBox(inner), max_trials=1).trials) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"max_trials": 0}, "max_trials must be a whole number from 1 on, got max_trials=0"),
+        ({"executions": 1.5}, "executions must be a whole number"),
+        ({"objective": "loss"}, "objective must be one of final, best, mean_of_last"),
+        ({"strategy": "luck"}, "strategy must be one of random, bayesian, hyperband"),
+        ({"options": {"speed": 3}}, "strategy 'random' can't be made so"),
+        ({"space": lambda hp, base: base}, "space must have a hyperparameter"),
+    ],
+)
+def test_a_bad_argument_is_named_and_makes_no_folder(tmp_path, changes, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        run(tmp_path / "folder", **changes)
+    assert not (tmp_path / "folder").exists()
+
+
+def test_a_point_that_is_no_configuration_is_a_failed_trial(tmp_path):
+    def odd(hp: Any, base: TrainConfig) -> TrainConfig:
+        return replace(base, dropout=hp.Float("dropout", 0.0, 2.0))
+
+    result = run(tmp_path, space=odd, max_trials=8)
+    failed = [t for t in result.trials if t.status == "failed"]
+    assert 0 < len(failed) < 8
+    assert failed[0].message.startswith("dropout must be in [0, 1)")
+
+
+def test_hyperband_promotes_with_the_state_and_only_full_trials_can_win(tmp_path):
+    box = BlackBox()
+    result = run(tmp_path, box, strategy="hyperband", max_trials=9)
+    promoted = [t for t in result.trials if t.values.get("tuner/initial_epoch")]
+    assert promoted
+    for trial in promoted:
+        began = box.began_at[ids(result).index(trial.trial_id)]
+        assert began == trial.values["tuner/initial_epoch"]
+        past = result.trials[int(trial.values["tuner/trial_id"])]
+        assert past.config == trial.config
+    longest = max(t.epochs for t in result.trials)
+    assert {t.epochs for t in result.ranked} == {longest}
+    assert not (tmp_path / "trials").exists()
