@@ -10,6 +10,7 @@ from keras_ext.reports.figures.confusion import confusion
 from keras_ext.reports.figures.iteration_costs import iteration_costs
 from keras_ext.reports.figures.layer_signals import layer_signals
 from keras_ext.reports.figures.learning_curves import learning_curves
+from keras_ext.reports.figures.learning_rate_range import learning_rate_range
 from keras_ext.reports.figures.palette import Palette
 from keras_ext.reports.figures.round_bars import round_bars
 
@@ -20,5 +21,6 @@ __all__ = [
     "iteration_costs",
     "layer_signals",
     "learning_curves",
+    "learning_rate_range",
     "round_bars",
 ]
