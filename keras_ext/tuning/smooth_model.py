@@ -52,14 +52,15 @@ def promising(
     if not found:
         return None
     candidates = list(found.values())
-    rows = [(key, trials.error(items[0].values)) for key, items in trials.points.items()]
-    errors = [error for _, error in rows if error is not None]
-    if len(errors) < 2:
+    pairs = [(items[0].values, trials.error(items[0].values)) for items in trials.points.values()]
+    ended = [(values, error) for values, error in pairs if error is not None]
+    if len(ended) < 2:
         return candidates[0]
-    seen = np.array([_coordinates(trials.axes, trials.points[k][0].values) for k, e in rows if e])
-    logs = np.log(np.maximum([e for _, e in rows if e], 1e-6))
-    if len(logs) < 2:
-        return candidates[0]
+    seen = np.array([_coordinates(trials.axes, values) for values, _ in ended])
+    errors = np.array([error for _, error in ended])
+    # An error of 0 has no logarithm: it is taken for half of the lowest other one.
+    positive = errors[errors > 0]
+    logs = np.log(np.maximum(errors, 0.5 * float(positive.min()) if len(positive) else 1.0))
     scale = float(logs.std()) or 1.0
     targets = (logs - logs.mean()) / scale
     points = np.array([_coordinates(trials.axes, values) for values in candidates])

@@ -42,6 +42,14 @@ def test_a_space_that_is_used_up_gives_nothing(rng: np.random.Generator) -> None
     assert promising(known, {"on": 1}, 1.0, rng, axes) is None
 
 
+def test_an_error_of_zero_is_a_point_like_any_other(rng: np.random.Generator) -> None:
+    known = Trials(AXES, [Tried({"a": a, "b": 0.5, "kind": "x"}, error) for a, error in (
+        (0.1, 0.2), (0.5, 0.0), (0.9, 0.2))])  # fmt: skip
+    found = promising(known, {"a": 0.5, "b": 0.5, "kind": "x"}, 0.5, rng, AXES[:1])
+    assert found is not None
+    assert 0.2 < found["a"] < 0.8
+
+
 def test_the_prediction_is_that_of_the_textbook(rng: np.random.Generator) -> None:
     """Rasmussen and Williams, equations 2.25 and 2.26, with an inverse in place of Cholesky."""
     seen, targets = rng.random((6, 2)), rng.normal(size=6)
