@@ -63,7 +63,7 @@ ONLY_IN = {
 # import the one in use, when called.
 BACKEND_PLACES = ("keras_ext/gradients/backend/", "keras_ext/regularization/compiled.py")
 # A part's plot() draws with reports.figures, which it imports when called.
-PLOTTING = {"callbacks", "gradients", "regularization"}
+PLOTTING = {"callbacks", "gradients", "regularization", "training"}
 # Functions that import the module they are given by name.
 IMPORTING = {"__import__", "import_module", "require"}
 

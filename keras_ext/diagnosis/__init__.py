@@ -13,6 +13,7 @@ from keras_ext.diagnosis.initialization import Initialization
 from keras_ext.diagnosis.intervals import difference_interval
 from keras_ext.diagnosis.layer_health import LayerHealthReport, judge_layers
 from keras_ext.diagnosis.layer_record import LayerRecord
+from keras_ext.diagnosis.learning_rate_range import LearningRates, learning_rates
 from keras_ext.diagnosis.notches import KNOBS, notch
 from keras_ext.diagnosis.overfitting import Overfitting
 from keras_ext.diagnosis.paired import paired_interval
@@ -32,6 +33,7 @@ __all__ = [
     "Initialization",
     "LayerHealthReport",
     "LayerRecord",
+    "LearningRates",
     "Overfitting",
     "PowerLaw",
     "Remedy",
@@ -44,6 +46,7 @@ __all__ = [
     "extrapolate",
     "falling",
     "judge_layers",
+    "learning_rates",
     "notch",
     "paired_interval",
     "remedies",

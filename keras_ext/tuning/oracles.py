@@ -12,7 +12,9 @@ import keras_tuner
 
 from keras_ext.errors import ConfigError
 from keras_ext.files import atomic_write
+from keras_ext.tuning.guided_oracle import GuidedOracle
 from keras_ext.tuning.project import set_aside
+from keras_ext.tuning.staged_oracle import StagedOracle
 
 OBJECTIVE = "validation_error"
 RUNNING = "RUNNING"
@@ -44,6 +46,8 @@ STRATEGIES: dict[str, Factory] = {
     "random": _random,
     "bayesian": _bayesian,
     "hyperband": _hyperband,
+    "staged": StagedOracle,
+    "guided": GuidedOracle,
 }
 """How the oracle of each strategy is made, from ``objective``, ``max_trials``, ``seed``,
 ``hyperparameters`` and what it has of its own."""

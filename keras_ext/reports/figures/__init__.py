@@ -13,6 +13,7 @@ from keras_ext.reports.figures.isolation import isolation
 from keras_ext.reports.figures.iteration_costs import iteration_costs
 from keras_ext.reports.figures.layer_signals import layer_signals
 from keras_ext.reports.figures.learning_curves import learning_curves
+from keras_ext.reports.figures.learning_rate_range import learning_rate_range
 from keras_ext.reports.figures.palette import Palette
 from keras_ext.reports.figures.parallel_coordinates import parallel_coordinates
 from keras_ext.reports.figures.round_bars import round_bars
@@ -27,6 +28,7 @@ __all__ = [
     "iteration_costs",
     "layer_signals",
     "learning_curves",
+    "learning_rate_range",
     "parallel_coordinates",
     "round_bars",
 ]

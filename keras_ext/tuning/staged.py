@@ -1,0 +1,320 @@
+"""Ng's order of tuning, stage by stage: the rules, as a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, sqrt
+from typing import Any
+
+import numpy as np
+
+from keras_ext.tuning.axes import Axis, Values, active, with_role
+from keras_ext.tuning.guided import (
+    NEAR,
+    any_point,
+    complete,
+    measure_again,
+    several,
+    start_values,
+)
+from keras_ext.tuning.moves import in_words, plain
+from keras_ext.tuning.proposal import Proposal, Trials, Tried
+from keras_ext.tuning.quasi_random import quasi_random
+from keras_ext.tuning.reading import reading
+
+STAGES = (
+    ("learning_rate",),
+    ("momentum", "batch_size", "units"),
+    ("layers", "decay_rate", "epochs"),
+    ("l2", "dropout", "magnitude"),
+)
+"""Andrew Ng, Improving Deep Neural Networks, week 3, "Tuning process": what matters most first."""
+SHARES = (0.2, 0.3, 0.15, 0.2)
+"""Of the budget; the rest is for learning rates opened anew and the joint refinement."""
+WITHOUT_END = 40
+"""Trials that the shares are of, where there is no budget."""
+REOPENING = ("batch_size", "layers", "optimizer")
+NARROW = 2.0
+"""A rate opened anew is tried this many times higher and lower."""
+FIRST_NOTCHES = 2.0
+"""A stage's range reaches this far to either side of the best value, in notches."""
+RATE_NOTCHES = 3.0
+EDGE = 0.1
+"""A best value within this share of the range from its end is at the edge."""
+MOST_EXTENSIONS = 2
+NOISE = 0.05
+"""Of the error: how much it changes with the seed, where no point has been measured twice."""
+
+
+def staged(
+    axes: Sequence[Axis],
+    tried: Sequence[Tried],
+    *,
+    budget: int | None,
+    seed: int,
+    learning_rates: tuple[float, float] | None = None,
+    noise: float | None = None,
+) -> Proposal | None:
+    """The next trial, from all that have ended or run; None when there is nothing left to try.
+
+    Stage 1 is the learning rate alone; 2 momentum beta (on a scale of 1 - beta), batch size and
+    hidden units; 3 layers and learning-rate decay; 4 the rest, of which regularization only where
+    the best trial's larger gap is variance. The points of a stage are quasi-random around the best
+    one so far, all else fixed. A stage ends when its best beats the one before it by more than
+    noise, or its share of the budget is spent. A best value at the edge of the stage's range
+    extends the range, and gives the stage half as many trials more. Where the batch size, the depth
+    or the optimizer of the best has changed, the learning rate is opened again, narrowly. What is
+    left of the budget goes into a joint refinement.
+
+    Args:
+        axes, tried, budget, seed: as for ``guided``.
+        learning_rates: the range of stage 1, as from ``learning_rate_range``.
+        noise: the standard deviation of the error from one seed to the next; None takes it from
+            points measured more than once, or else a twentieth of the error.
+    """
+    trials = Trials(axes, tried)
+    if budget is not None and len(tried) >= budget:
+        return None
+    if not tried:
+        start = start_values(axes, learning_rates)
+        return Proposal(start, "the default values, to start from", "stage 1", base=start)
+    place = _place(trials, budget, noise, learning_rates)
+    rng = np.random.default_rng([seed, len(tried)])
+    while place.number <= len(STAGES):
+        proposal = _rate_again(trials, place) or _in_stage(trials, place, seed, learning_rates)
+        if proposal is not None:
+            return proposal
+        place = _Place(place.number + 1, place.best, 0, 0, place.best, 0)
+    base = complete(axes, place.best)
+    again = measure_again(trials, base)
+    return again or several(trials, base, NEAR, rng, "joint refinement") or any_point(trials, rng)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the search stands.
+
+    Args:
+        number: of the stage, from 1; past the last one for the joint refinement.
+        base: the values that the stage's points start from.
+        done: trials of the stage.
+        extended: how often its range has been extended.
+        best: the values of the best point so far.
+        rates: trials of the learning rate opened again before this stage.
+    """
+
+    number: int
+    base: Values
+    done: int
+    extended: int
+    best: Values
+    rates: int
+
+
+def _place(
+    trials: Trials,
+    budget: int | None,
+    noise: float | None,
+    rates: tuple[float, float] | None,
+) -> _Place:
+    """The stage of the last trial, or the next one if that is over."""
+    best = trials.best()
+    ours = [item.proposal for item in trials.tried if item.proposal is not None]
+    last = next((made for made in reversed(ours) if made.step.startswith("stage ")), None)
+    values = best.values if best else trials.tried[0].values
+    if last is None:
+        return _Place(1, values, len(trials.tried), 0, values, 0)
+    number = int(last.step.removeprefix("stage "))
+    if any(made.step not in (last.step, "rate", "") for made in ours[ours.index(last) :]):
+        return _Place(len(STAGES) + 1, values, 0, 0, values, 0)  # The refinement has begun.
+    done = sum(made.step == last.step for made in ours)
+    here = _Place(number, last.base, done, last.extended, values, 0)
+    extended = _extension(trials, here, rates)
+    here = _Place(number, last.base, done, extended, values, 0)
+    if not _over(trials, here, budget, noise):
+        return here
+    since = ours[ours.index(last) :]
+    again = sum(made.step == "rate" for made in since)
+    before = next((made.base for made in since if made.step == "rate"), last.base)
+    return _Place(number + 1, before, 0, 0, values, again)
+
+
+def _over(trials: Trials, here: _Place, budget: int | None, noise: float | None) -> bool:
+    """Whether the stage has found a sure improvement, or spent its share."""
+    share = SHARES[here.number - 1] * (budget or WITHOUT_END)
+    size = max(3 if here.number == 1 else 2, round(share))
+    size += here.extended * max(1, round(share / 2))
+    if here.number == 1 and trials.best() is None:
+        return False  # Nothing can stand on rates that all fail.
+    if here.done >= size:
+        return True
+    before, after = trials.error(here.base), trials.error(here.best)
+    if before is None or after is None or here.number == 1:
+        return False
+    return before - after > 2 * sqrt(2) * seed_noise(trials, noise)
+
+
+def seed_noise(trials: Trials, noise: float | None) -> float:
+    """The standard deviation of an error from one seed to the next.
+
+    Args:
+        trials: of which points measured more than once tell it.
+        noise: as given; None to find out.
+    """
+    if noise is not None:
+        return noise
+    squares, freedom = 0.0, 0
+    for items in trials.points.values():
+        errors = [t.error for t in items if t.error is not None and isfinite(t.error)]
+        if len(errors) > 1:
+            mean = sum(errors) / len(errors)
+            squares += sum((error - mean) ** 2 for error in errors)
+            freedom += len(errors) - 1
+    if freedom:
+        return sqrt(squares / freedom)
+    best = trials.best()
+    return NOISE * (best.error if best and best.error else 0.0)
+
+
+def _in_stage(
+    trials: Trials, place: _Place, seed: int, rates: tuple[float, float] | None
+) -> Proposal | None:
+    """The next untried quasi-random point of the stage; None when it has no axis to move."""
+    base = place.base if place.done else place.best
+    base = complete(trials.axes, base)
+    axes = _axes_of(trials, place.number, base)
+    if not axes:
+        return None
+    step = f"stage {place.number}"
+    if place.number == 1 and trials.best() is None and _all_ended(trials):
+        return _lower(trials, base, axes[0], step)
+    for attempt in range(50):
+        index = place.done + attempt * 7
+        point = quasi_random(index, len(axes), seed + 100 * place.number)
+        values = dict(base)
+        for axis, share in zip(axes, point, strict=True):
+            low, high = _part(axis, base[axis.name], place, rates)
+            values[axis.name] = _at(axis, low, high, float(share))
+        if not trials.known(values):
+            kept = active(trials.axes, values)
+            names = [axis.name for axis in axes]
+            reason = f"{step}, {', '.join(names)} alone: {in_words(kept, names)}"
+            reason += "; the range is extended, as the best was at its edge" * bool(place.extended)
+            start = active(trials.axes, base)
+            return Proposal(kept, reason, step, base=start, extended=place.extended)
+    return None
+
+
+def _all_ended(trials: Trials) -> bool:
+    return all(item.error is not None for item in trials.tried)
+
+
+def _lower(trials: Trials, base: Values, axis: Axis, step: str) -> Proposal | None:
+    """A rate below all that failed; None at the end of the range."""
+    lowest = min(
+        (item.values[axis.name] for item in trials.tried if axis.name in item.values),
+        key=axis.place,
+    )
+    rate = axis.moved(lowest, -1.0)
+    if rate is None:
+        return None
+    reason = f"{step}: every trial so far failed, so a lower learning rate, {plain(rate)}"
+    values = active(trials.axes, {**base, axis.name: rate})
+    return Proposal(values, reason, step, axis.name, base=active(trials.axes, base))
+
+
+def _axes_of(trials: Trials, number: int, base: Values) -> list[Axis]:
+    """What a stage turns; the last one also what has no role."""
+    axes = [a for a in trials.axes if not a.fixed and a.name in active(trials.axes, base)]
+    roles: tuple[str, ...] = STAGES[number - 1]
+    if number < len(STAGES):
+        return [axis for axis in axes if axis.role in roles]
+    found = reading(trials, base)
+    regularize = not found.known or found.variance >= 0.5
+    return [a for a in axes if a.role is None or (regularize and a.role in roles)]
+
+
+def _part(
+    axis: Axis, value: Any, place: _Place, rates: tuple[float, float] | None
+) -> tuple[float, float]:
+    """The places of an axis to draw from: its range, or what was added to it last."""
+    low, high = _range(axis, value, place.extended, rates)
+    if not place.extended or not axis.steps or axis.name not in place.best:
+        return low, high
+    before = _range(axis, value, place.extended - 1, rates)
+    best, edge = axis.place(place.best[axis.name]), EDGE * (before[1] - before[0])
+    if best > before[1] - edge and high > before[1]:
+        return before[1], high
+    if best < before[0] + edge and low < before[0]:
+        return low, before[0]
+    return before
+
+
+def _range(
+    axis: Axis, value: Any, extended: int, rates: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Lowest and highest place of an axis in a stage."""
+    if axis.role == "learning_rate" and rates is not None and not axis.choices:
+        wide = rates[0] / 10**extended, rates[1] * 10**extended
+        low, high = (axis.place(axis.near(rate)) for rate in wide)
+        return low, high
+    if not axis.ordered or axis.role is None:
+        return 0.0, 1.0
+    notches = RATE_NOTCHES if axis.role == "learning_rate" else FIRST_NOTCHES
+    notches *= 1 + extended
+    ends = [axis.moved(value, sign * notches) for sign in (-1, 1)]
+    here = axis.place(value)
+    low, high = (here if end is None else axis.place(end) for end in ends)
+    return low, high
+
+
+def _at(axis: Axis, low: float, high: float, share: float) -> Any:
+    """The value at a share of a range of places."""
+    if not axis.choices:
+        return axis.value(low + share * (high - low))
+    count = len(axis.choices)
+    if not axis.ordered:
+        return axis.choices[min(count - 1, int(share * count))]
+    first, last = round(low * (count - 1)), round(high * (count - 1))
+    return axis.choices[min(last, first + int(share * (last - first + 1)))]
+
+
+def _extension(trials: Trials, here: _Place, rates: tuple[float, float] | None) -> int:
+    """How often the stage's range is extended by now: once more, if the best is at its edge."""
+    if here.done < 3 or here.extended >= MOST_EXTENSIONS:
+        return here.extended
+    base = complete(trials.axes, here.base)
+    for axis in _axes_of(trials, here.number, base):
+        if not axis.steps or axis.role is None or axis.name not in here.best:
+            continue
+        low, high = _range(axis, base[axis.name], here.extended, rates)
+        place, width = axis.place(here.best[axis.name]), high - low
+        below = place < low + EDGE * width and low > 0
+        above = place > high - EDGE * width and high < 1
+        if width > 0 and (below or above) and here.best[axis.name] != base[axis.name]:
+            return here.extended + 1
+    return here.extended
+
+
+def _rate_again(trials: Trials, place: _Place) -> Proposal | None:
+    """A higher or a lower learning rate, where what it depends on has changed."""
+    axis = with_role(trials.axes, "learning_rate")
+    if axis is None or not axis.steps or place.done or place.rates >= 2 or place.number == 1:
+        return None
+    best = complete(trials.axes, place.best)
+    changed = [
+        a.name
+        for a in trials.axes
+        if (a.role in REOPENING or a.name in REOPENING)
+        and best[a.name] != place.base.get(a.name, a.default)
+    ]
+    if not changed or axis.choices:
+        return None
+    for factor in (NARROW, 1 / NARROW):
+        rate = axis.near(float(best[axis.name]) * factor)
+        values = active(trials.axes, {**best, axis.name: rate})
+        if not trials.known(values):
+            reason = f"{' and '.join(changed)} changed, so the learning rate again: {plain(rate)}"
+            return Proposal(values, reason, "rate", base=dict(place.base))
+    return None

@@ -1,0 +1,166 @@
+"""A guided search does what the diagnosis says."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keras_ext.tuning.guided import guided
+from keras_ext.tuning.moves import first_guess, moves, outcomes
+from keras_ext.tuning.proposal import Proposal, Trials, Tried
+from keras_ext.tuning.reading import UNKNOWN, Reading, reading
+from tests.tuning.surface import AXES, best, play
+
+START = {axis.name: axis.default for axis in AXES}
+
+
+def after_the_line(bias: float, variance: float, unsteadiness: float = 0.0) -> list[Tried]:
+    """Three trials: the start was best, a higher and a lower rate were worse."""
+    metrics = {"avoidable_bias": bias, "variance": variance, "unsteadiness": unsteadiness}
+    tried = [Tried(START, bias + variance, metrics, Proposal(START, "", "start"))]
+    for sign, rate in ((1, 3e-3), (-1, 1e-3 / 3)):
+        values = {**START, "learning_rate": AXES[0].moved(1e-3, sign)}
+        assert values["learning_rate"] == pytest.approx(rate, rel=1e-4)
+        made = Proposal(values, "", "line", "learning_rate", float(sign), START)
+        tried.append(Tried(values, 2 * (bias + variance), metrics, made))
+    return tried
+
+
+def turned(made: Proposal | None) -> dict[str, Any]:
+    """What differs from the start."""
+    assert made is not None
+    return {name: value for name, value in made.values.items() if value != START[name]}
+
+
+def ask(tried: list[Tried], **options: Any) -> Proposal:
+    made = guided(AXES, tried, budget=30, seed=0, **options)
+    assert made is not None
+    return made
+
+
+def test_it_begins_with_the_defaults_and_a_line_of_rates() -> None:
+    first = ask([])
+    assert first.values == START
+    tried = [Tried(START, 0.2, {}, first)]
+    assert turned(ask(tried)) == {"learning_rate": 0.003}
+    tried.append(Tried(ask(tried).values, 0.1, {}, ask(tried)))
+    assert turned(ask(tried)) == {"learning_rate": 0.009}  # It got better: on.
+    tried.append(Tried(ask(tried).values, 0.3, {}, ask(tried)))
+    assert ask(tried).step == "turn"  # The best has a worse neighbour on either side.
+    assert ask(tried).base["learning_rate"] == 0.003
+
+
+def test_a_start_that_fails_is_followed_by_lower_rates() -> None:
+    tried = [Tried(START, inf, {}, ask([]))]
+    for _ in range(3):
+        made = ask(tried)
+        assert made.values["learning_rate"] < tried[-1].values["learning_rate"]
+        tried.append(Tried(made.values, inf, {}, made))
+
+
+@pytest.mark.parametrize(
+    ("bias", "variance", "change"),
+    [(0.01, 0.09, {"magnitude": 0.25}), (0.09, 0.01, {"units": 128})],
+)
+def test_the_first_turn_treats_the_larger_gap(
+    bias: float, variance: float, change: dict[str, Any]
+) -> None:
+    made = ask(after_the_line(bias, variance))
+    assert turned(made) == change
+    larger = "avoidable bias" if bias > variance else "variance"
+    assert made.reason.startswith(f"{larger} is the larger gap (0.09")
+    (name,) = change
+    assert f"{name} " in made.reason
+
+
+def test_an_unsteady_cost_calls_for_decay() -> None:
+    made = ask(after_the_line(0.03, 0.02, unsteadiness=0.9))
+    assert turned(made) == {"decay_rate": 0.1}
+    assert "unsteady" in made.reason
+
+
+def test_without_a_diagnosis_the_metrics_do_not_matter() -> None:
+    one, other = (
+        ask(after_the_line(*gaps), diagnose=False) for gaps in ((0.09, 0.01), (0.01, 0.09))
+    )
+    assert one.values == other.values
+    assert "no diagnosis" in one.reason
+
+
+def test_the_rate_is_never_raised_after_the_line_nor_the_net_narrowed() -> None:
+    for seed in range(5):
+        for item in play(guided, budget=27, seed=seed):
+            if item.step == "turn" and item.proposal:
+                assert item.proposal.knob != "learning_rate" or item.proposal.notches < 0
+                assert item.proposal.knob != "units" or item.proposal.notches > 0
+
+
+def test_a_turn_that_helped_is_made_again_and_longer_one_that_did_not_is_not() -> None:
+    tried = after_the_line(0.01, 0.09)
+    first = ask(tried)
+    worse = [*tried, Tried(first.values, 0.2, tried[0].metrics, first)]
+    assert ask(worse).knob != "magnitude"
+    metrics = {"avoidable_bias": 0.01, "variance": 0.04}
+    better = [*tried, Tried(first.values, 0.05, metrics, first)]
+    again = ask(better)
+    assert again.values["magnitude"] == pytest.approx(0.25 + 1.5 * 0.25)
+    assert "1 of 1 such turns helped" in again.reason
+
+
+def test_what_another_worker_turns_at_the_moment_is_left_to_it() -> None:
+    tried = after_the_line(0.01, 0.09)
+    first = ask(tried)
+    second = ask([*tried, Tried(first.values, None, {}, first)])
+    assert second.knob not in (None, first.knob)
+
+
+def test_it_ends_with_several_knobs_at_once() -> None:
+    tried = play(guided, budget=20)
+    last = [item for item in tried if item.step == "joint refinement"]
+    assert last == tried[15:]
+    assert any(len(set(t.values.items()) - set(t.proposal.base.items())) > 1  # type: ignore[union-attr]
+               for t in last)  # fmt: skip
+
+
+def test_the_diagnosis_is_worth_something_where_it_is_true() -> None:
+    """On the surface, early: after nine trials."""
+    read, blind = (
+        np.mean([best(play(guided, budget=9, seed=s, diagnose=d)) for s in range(12)])
+        for d in (True, False)
+    )
+    assert read < blind
+
+
+class TestReading:
+    def test_shares_and_words(self) -> None:
+        found = reading(Trials(AXES, after_the_line(0.03, 0.01)), START)
+        assert (found.bias, found.variance) == pytest.approx((0.75, 0.25))
+        assert (found.unstable, found.known) == (0.0, True)
+
+    def test_a_negative_gap_is_none(self) -> None:
+        assert reading(Trials(AXES, after_the_line(-0.01, 0.05)), START).variance == 1.0
+
+    def test_without_numbers_it_says_so(self) -> None:
+        assert reading(Trials(AXES, [Tried(START, 0.1)]), START) is UNKNOWN
+
+    def test_the_guess_is_weighted_by_the_gaps(self) -> None:
+        mixed = Reading(0.5, 0.5, 0.0, True, "")
+        magnitude = next(axis for axis in AXES if axis.name == "magnitude")
+        assert first_guess(magnitude, 1, mixed) == pytest.approx(0.5)
+        assert first_guess(magnitude, -1, mixed) == pytest.approx(0.4)
+
+
+def test_outcomes_are_shares_of_the_error_with_their_age() -> None:
+    tried = after_the_line(0.02, 0.02)
+    assert outcomes(Trials(AXES, tried), "learning_rate") == [(1, 1.0, -1.0), (0, -1.0, -1.0)]
+
+
+def test_every_move_gives_an_untried_point() -> None:
+    trials = Trials(AXES, after_the_line(0.02, 0.02))
+    made = moves(trials, START, UNKNOWN)
+    assert len(made) > 8
+    assert all(not trials.known({**START, move.axis.name: move.after}) for move in made)
+    assert [move.gain for move in made] == sorted((move.gain for move in made), reverse=True)

@@ -1,0 +1,128 @@
+"""A staged search keeps Ng's order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keras_ext.tuning.proposal import Trials, Tried
+from keras_ext.tuning.quasi_random import quasi_random
+from keras_ext.tuning.staged import STAGES, seed_noise, staged
+from tests.tuning.surface import AXES, play
+
+ROLE = {axis.name: axis.role for axis in AXES}
+
+
+def changed(item: Tried) -> set[str]:
+    """The knobs that differ from the values the stage started from."""
+    assert item.proposal is not None
+    base = item.proposal.base
+    return {ROLE[name] or "" for name, value in item.values.items() if value != base[name]}
+
+
+def numbers(tried: list[Tried]) -> list[int]:
+    return [int(t.step.removeprefix("stage ")) for t in tried if t.step.startswith("stage ")]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stages_come_in_order_and_turn_their_own_knobs_alone(seed: int) -> None:
+    tried = play(staged, budget=40, seed=seed)
+    order = numbers(tried)
+    assert order == sorted(order)
+    assert set(order) == {1, 2, 3, 4}
+    for item in tried:
+        if item.step.startswith("stage "):
+            number = int(item.step.removeprefix("stage "))
+            assert changed(item) <= set(STAGES[number - 1])
+
+
+def test_a_stage_starts_from_the_winner_of_the_one_before() -> None:
+    tried = play(staged, budget=40, noise=0.0)
+    first = next(item for item in tried if item.step == "stage 2")
+    before = tried[: tried.index(first)]
+    winner = min(before, key=lambda item: item.error or 0.0)
+    assert first.proposal is not None
+    assert first.proposal.base == winner.values
+
+
+def test_the_rate_is_opened_again_narrowly_after_batch_size_or_depth_changed() -> None:
+    tried = [item for seed in range(6) for item in play(staged, budget=40, seed=seed)]
+    rates = [item for item in tried if item.step == "rate"]
+    assert rates
+    for item in rates:
+        assert item.proposal is not None
+        assert "changed, so the learning rate again" in item.proposal.reason
+
+
+def test_an_edge_extends_the_range() -> None:
+    """The best rate lies a hundred times above the default, beyond the first range."""
+
+    def error(values: dict[str, Any]) -> float:
+        return 0.1 + abs(np.log10(values["learning_rate"] / 0.09))
+
+    tried: list[Tried] = []
+    while (made := staged(AXES[:1], tried, budget=30, seed=0)) is not None:
+        tried.append(Tried(made.values, error(dict(made.values)), {}, made))
+        if made.step != "stage 1":
+            break
+    made_so = [(t.proposal.extended, t.values["learning_rate"]) for t in tried if t.proposal]
+    stage = made_so[: -1 if tried[-1].step != "stage 1" else None]
+    assert max(extended for extended, _ in stage) >= 1
+    limit = 1e-3 * 3**3
+    assert max(rate for extended, rate in stage if not extended) <= limit
+    assert max(rate for extended, rate in stage if extended) > limit
+
+
+@pytest.mark.parametrize(("bias", "regularized"), [(0.01, True), (0.2, False)])
+def test_regularization_gets_its_stage_where_variance_is(bias: float, regularized: bool) -> None:
+    tried: list[Tried] = []
+    rng = np.random.default_rng(0)
+    while (made := staged(AXES, tried, budget=40, seed=0)) is not None:
+        metrics = {"avoidable_bias": bias, "variance": 0.1}
+        tried.append(Tried(made.values, bias + 0.1 + 0.01 * rng.random(), metrics, made))
+    assert (4 in numbers(tried)) == regularized
+
+
+def test_a_sure_improvement_ends_a_stage_early() -> None:
+    """With no noise at all any improvement is sure; with much of it none is."""
+    sure, unsure = (play(staged, budget=40, noise=0.0, seed=1, **{}) for _ in range(2))
+    assert numbers(sure) == numbers(unsure)
+    long = [len([n for n in numbers(t) if n == 2]) for t in (
+        run_with(0.0), run_with(10.0))]  # fmt: skip
+    assert long[0] < long[1]
+
+
+def run_with(noise: float) -> list[Tried]:
+    def rule(axes: Any, tried: Any, *, budget: int, seed: int) -> Any:
+        return staged(axes, tried, budget=budget, seed=seed, noise=noise)
+
+    return play(rule, budget=40, seed=1, noise=0.0)
+
+
+def test_noise_comes_from_points_measured_twice() -> None:
+    tried = [Tried({"units": 64}, 0.10), Tried({"units": 64}, 0.14), Tried({"units": 32}, 0.2)]
+    trials = Trials(AXES, tried)
+    assert seed_noise(trials, None) == pytest.approx(np.std([0.10, 0.14], ddof=1))
+    assert seed_noise(trials, 0.5) == 0.5
+    assert seed_noise(Trials(AXES, tried[:1]), None) == pytest.approx(0.05 * 0.10)
+
+
+@given(st.integers(0, 50), st.integers(1, 25), st.integers(0, 9))
+def test_quasi_random_points_lie_in_the_cube_and_differ(
+    index: int, dimensions: int, seed: int
+) -> None:
+    point = quasi_random(index, dimensions, seed)
+    assert point.shape == (dimensions,)
+    assert ((point >= 0) & (point < 1)).all()
+    assert (point != quasi_random(index + 1, dimensions, seed)).any()
+
+
+def test_quasi_random_points_fill_more_evenly_than_random_ones(rng: np.random.Generator) -> None:
+    """Every interval of a sixteenth gets one of sixteen points, in the first dimension."""
+    points = np.array([quasi_random(index, 2, seed=3) for index in range(16)])
+    shifted = (points[:, 0] - points[0, 0] + 1e-9) % 1
+    assert sorted((shifted * 16).astype(int)) == list(range(16))
