@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import keras
 import numpy as np
 
 from keras_ext.augmented import augmented
@@ -33,6 +32,8 @@ def augmented_examples(
     Raises:
         ConfigError: for fewer than one example or version, or what are no images.
     """
+    from keras import ops
+
     for name, count in (("examples", examples), ("versions", versions)):
         if count < 1:
             raise ConfigError(f"{name} must be at least 1, got {name}={count}")
@@ -40,12 +41,12 @@ def augmented_examples(
         augmentation = replace(augmentation, magnitude=1.0)
     some = arrays.take(slice(0, examples))
     plain = replace(augmentation, mixup=0.0, cutmix=0.0)
-    check_augmentation(some, plain)
+    check_augmentation(arrays, plain)
     originals = np.asarray(some.x)
     shown = np.empty((len(some), versions, *originals.shape[1:]), originals.dtype)
     for version in range(versions):
         draws = draw(plain, len(some), seed=seed, epoch=version)
-        tensors = keras.ops.convert_to_tensor(originals), keras.ops.convert_to_tensor(draws)
-        changed = augmented(plain, *tensors, ops=keras.ops)
-        shown[:, version] = keras.ops.convert_to_numpy(changed)
+        tensors = ops.convert_to_tensor(originals), ops.convert_to_tensor(draws)
+        changed = augmented(plain, *tensors, ops=ops)
+        shown[:, version] = ops.convert_to_numpy(changed)
     return originals, shown

@@ -37,6 +37,10 @@ def training_batches(
     whatever the number of threads. Each pass that is begun over the data set is the next epoch. The
     last batch may be smaller. Only indices are shuffled; images are gathered a batch at a time.
 
+    On JAX, PyTorch and under MirroredStrategy Keras begins a pass only to build a model. A training
+    model tells its batches which epoch it is; from the host, a callback that calls ``set_epoch`` at
+    the beginning of each epoch does.
+
     All geometric changes become one affine transform an image, resampled once (bilinear) for the
     whole batch. Images keep their dtype, with or without augmentation; whole numbers are rounded.
     With MixUp or CutMix, labels are float32 of shape (batch, classes), the share of each class,
@@ -64,6 +68,12 @@ def training_batches(
         TensorFlow. Both have ``training_model(model)`` and ``placement``. Fit with
         ``shuffle=False``: the order is drawn here. From the host, arrays that take more than a
         quarter of the memory (memory-mapped ones) are read from the disk a batch at a time.
+
+    >>> arrays = Arrays(np.zeros((5, 8, 8, 1), "uint8"), np.arange(5))
+    >>> batches = training_batches(arrays, batch_size=2, placement="device", seed=0)
+    >>> (rows, draws), y = batches[2]
+    >>> batches.placement, len(batches), rows.tolist() == y.tolist(), len(y)
+    ('device: as asked for', 3, True, 1)
 
     Raises:
         ConfigError: for a batch size below 1, another placement, or augmentation of what are no

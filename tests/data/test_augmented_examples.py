@@ -42,3 +42,13 @@ def test_what_are_no_images_is_refused(rng: np.random.Generator) -> None:
     table = Arrays(rng.normal(size=(20, 3)), np.arange(20))
     with pytest.raises(ConfigError, match="augmentation needs images"):
         augmented_examples(table, Augmentation(rotation=5), seed=0)
+
+
+def test_dark_images_among_others_are_no_other_range(rng: np.random.Generator) -> None:
+    x = rng.uniform(0, 255, (20, 4, 4, 1)).astype(np.float32)
+    x[:6] = 0
+    originals, shown = augmented_examples(
+        Arrays(x, np.arange(20)), Augmentation(brightness=0.5), examples=6, seed=0
+    )
+    assert not originals.any()
+    assert shown.max() > 50
