@@ -25,7 +25,15 @@ class DivergedError(KerasExtError):
 
 
 class SweepError(KerasExtError):
-    """A sweep that can't go on, or ended without a trial that could be judged."""
+    """A sweep that can't go on, or ended without a trial that could be judged.
+
+    Attributes:
+        result: of a sweep that ended, the ``SweepResult`` with the trials that failed; else None.
+    """
+
+    def __init__(self, message: str, *, result: object = None) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class MissingExtraError(KerasExtError, ImportError):

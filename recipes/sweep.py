@@ -35,8 +35,9 @@ from typing import Any
 from rich.console import Console
 
 from keras_ext import data, reports, tuning
-from keras_ext.errors import ConfigError
+from keras_ext.errors import ConfigError, SweepError
 from keras_ext.records import Arrays, Splits, TrainConfig
+from keras_ext.sweep_records import SweepResult
 from keras_ext.tuning.project import project_directory
 from recipes import cifar10, fashion_mnist, mnist, tabular
 from recipes.command import INTERRUPTED, command
@@ -63,20 +64,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = given.name or f"{given.data.replace(':', '-')}-{given.strategy}"
     directory = project_directory(Path(given.output_dir) / "sweeps", name)
     space = named(given.space) if given.space else tuning.default_space
-    result = tuning.sweep(
-        base,
-        space,
-        _splits(given, base),
-        max_trials=given.max_trials,
-        directory=directory,
-        strategy=given.strategy,
-        seed=given.seed,
-        objective=given.objective,
-        executions=given.executions,
-        confirm=given.confirm,
-        retries=given.retries,
-        quiet=given.quiet,
-    )
+    try:
+        result = tuning.sweep(
+            base,
+            space,
+            _splits(given, base),
+            max_trials=given.max_trials,
+            directory=directory,
+            strategy=given.strategy,
+            seed=given.seed,
+            objective=given.objective,
+            executions=given.executions,
+            confirm=given.confirm,
+            retries=given.retries,
+            quiet=given.quiet,
+        )
+    except SweepError as error:
+        if isinstance(error.result, SweepResult):
+            reports.write_sweep_folder(error.result, directory)
+        raise
     reports.write_sweep_folder(result, directory)
     reports.print_sweep(result, console=Console(), directory=directory)
     if result.status == "interrupted":

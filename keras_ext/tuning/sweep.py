@@ -15,7 +15,7 @@ from rich.console import Console
 
 from keras_ext import models
 from keras_ext.diagnosis import ErrorEstimate
-from keras_ext.errors import ConfigError
+from keras_ext.errors import ConfigError, SweepError
 from keras_ext.fields import decode
 from keras_ext.files import atomic_write
 from keras_ext.records import Splits, TrainConfig
@@ -99,7 +99,8 @@ def sweep(
     Raises:
         ConfigError: for an argument, and when the folder's sweep was begun with another space,
             objective or other examples, naming what differs.
-        SweepError: when all trials failed, with their reasons; when another process has the folder.
+        SweepError: when all trials failed, with their reasons and the result; when another process
+            has the folder.
         OutputError: when the folder can't be written.
     """
     check_objective(objective)
@@ -174,7 +175,11 @@ def sweep(
             status=status,
         )
     if status == "completed":
-        best(result.trials)
+        try:
+            best(result.trials)
+        except SweepError as error:
+            error.result = result
+            raise
     return result
 
 

@@ -102,6 +102,19 @@ def test_what_cannot_be_used_is_one_line(own, capsys, arguments, said):
     assert not list(own.rglob("journal.jsonl"))
 
 
+def test_when_all_trials_fail_the_report_has_the_reasons(own, capsys):
+    wrong = "dropout=0.0 if rate == 0.001 else 2.0"
+    (own / "own_sweep.py").write_text(OWN.replace("units=8", f"units=8, {wrong}"))
+    arguments = ["own_sweep:splits", "--space", "own_sweep:space", "--max-trials", "2", "--quiet"]
+    assert command(sweep.main, arguments) == FAILED
+    said = capsys.readouterr().err
+    assert "error: all 2 trials failed: trial 0000: dropout must be in [0, 1), got" in said
+    (page,) = own.rglob("report.html")
+    assert "dropout must be in [0, 1)" in page.read_text()
+    (numbers,) = own.rglob("sweep.json")
+    assert json.loads(numbers.read_text())["best"] is None
+
+
 def test_help_teaches(capsys):
     with pytest.raises(SystemExit) as end:
         sweep.main(["--help"])

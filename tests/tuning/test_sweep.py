@@ -179,8 +179,9 @@ def test_when_all_fail_the_error_has_the_reasons(tmp_path):
 
     with pytest.raises(SweepError, match=r"all 4 trials failed: trial 0000: ValueError: no 0; .*1"):
         run(tmp_path, BlackBox(fault), max_trials=4)
-    with pytest.raises(SweepError, match="all 4 trials failed"):
+    with pytest.raises(SweepError, match="all 4 trials failed") as caught:
         run(tmp_path, BlackBox(), max_trials=4)
+    assert [trial.status for trial in caught.value.result.trials] == ["failed"] * 4
 
 
 def other_space(hp: Any, base: TrainConfig) -> TrainConfig:
