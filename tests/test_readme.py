@@ -65,7 +65,7 @@ def test_the_callback_that_is_shown_to_those_who_write_one() -> None:
 
 
 def test_there_are_blocks_and_every_file_named_exists() -> None:
-    assert len(BLOCKS) == 9
+    assert len(BLOCKS) == 11
     for path in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / path).exists(), path
 

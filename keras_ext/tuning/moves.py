@@ -11,9 +11,10 @@ from keras_ext.tuning.axes import Axis, Values
 from keras_ext.tuning.proposal import Trials
 from keras_ext.tuning.reading import Reading
 
-# How much a turn is expected to help at first, by problem, of what the best one does. Measured in a
-# sketch on MNIST: width helped under both diagnoses; narrower never did, nor raising the learning
-# rate for bias once a line of rates had been tried; beta almost never.
+# How much a turn is expected to help at first, by problem, of what the best one does. Guesses, from
+# what a first study saw: width helped under both diagnoses; narrower never did, nor raising the
+# learning rate for bias once a line of rates had been tried; beta almost never. What a knob does in
+# a search soon outweighs them.
 BIAS = {
     ("units", 1): 1.0,
     ("epochs", 1): 0.9,
