@@ -7,7 +7,7 @@ Each fault and its twin without the fault are models of the same weights. The ri
 cost, as a function of all weights as tensors in double precision, with their own defaults: the
 tolerances, steps and numbers of directions are theirs. On jax the function is compiled. Each
 verdict is a line of the journal: a run that is stopped goes on where it was, and --table prints
-what there is.
+what there is. The faults are those of the half that is kept aside.
 """
 
 from __future__ import annotations
@@ -106,13 +106,13 @@ CHECKERS: dict[str, dict[str, Callable[..., Verdict]]] = {
 def measure(journal: Path, checkers: dict[str, Callable[..., Verdict]]) -> None:
     """Write a line for each checker, fault and twin that has none yet.
 
-    The half that is kept aside comes first, in it one checker after the other, small faults first.
+    Of the half that is kept aside, one checker after the other, small faults first.
     """
     done = {(line["checker"], line["fault"], line["wrong"]) for line in lines(journal)}
     with journal.open("a") as file:
-        halves = [sorted(half, key=lambda fault: fault.size, reverse=True) for half in faults()]
-        for half, (name, checker) in itertools.product(halves[::-1], checkers.items()):
-            for fault, wrong in itertools.product(half, (True, False)):
+        half = sorted(faults()[1], key=lambda fault: fault.size, reverse=True)
+        for (name, checker), fault in itertools.product(checkers.items(), half):
+            for wrong in (True, False):
                 if (name, str(fault), wrong) not in done:
                     line = judged(name, checker, fault, wrong)
                     print(json.dumps(line), file=file, flush=True)
