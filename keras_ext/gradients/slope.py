@@ -78,6 +78,8 @@ class Slope:
         scale: what a difference is compared with.
         disturbance: how much kinks and curvature may move the numeric slope.
         round_off: how much round-off may.
+        corner: whether theta seems to stand on a corner along this direction: at a smaller step the
+            two one-sided slopes differ by as much.
     """
 
     verdict: str
@@ -86,6 +88,7 @@ class Slope:
     scale: float
     disturbance: float = 0.0
     round_off: float = 0.0
+    corner: bool = False
 
     @property
     def uncertainty(self) -> float:
@@ -123,10 +126,13 @@ def measure(point: Point, where: slice, signs: np.ndarray, precision: Precision)
         larger = tried.get(step * SHRINK)
         tried[step] = slope
         differing = sum(other.verdict == DIFFERS for other in tried.values())
-        if slope.verdict in (AGREES, NOT_FINITE) or differing > 1:
+        if slope.verdict in (AGREES, NOT_FINITE):
             return slope
+        if differing > 1:
+            return replace(slope, corner=larger is not None and _corner(larger, slope))
         if larger and {larger.verdict, slope.verdict} == {KINK} and _stays(larger, slope):
-            break
+            best = _best(tried.values(), precision)
+            return replace(best, corner=best.verdict == KINK)
         step = step / SHRINK if slope.disturbance > slope.round_off else step * SHRINK
     return _best(tried.values(), precision)
 
@@ -157,6 +163,11 @@ def hidden_noise(
 def _stays(larger: Slope, smaller: Slope) -> bool:
     """Whether a smaller step didn't help: a corner at theta itself, which none leaves behind."""
     return smaller.disturbance > larger.disturbance / 2
+
+
+def _corner(larger: Slope, smaller: Slope) -> bool:
+    """Whether what disturbs both steps is no curvature, which would shrink with them, or noise."""
+    return _stays(larger, smaller) and smaller.disturbance > SAFETY * smaller.round_off
 
 
 def first_step(point: Point, where: slice, precision: Precision) -> float:

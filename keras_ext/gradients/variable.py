@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,13 @@ ONE = np.ones(1)
 
 
 def by_projection(
-    point: Point, where: slice, precision: Precision, directions: int, seed: tuple[int, int]
+    point: Point,
+    where: slice,
+    precision: Precision,
+    directions: int,
+    seed: tuple[int, int],
+    *,
+    patience: float = math.inf,
 ) -> Finding:
     """Random directions of +1 and -1; one that fails is halved down to the element that is off.
 
@@ -34,10 +41,14 @@ def by_projection(
         precision: of the cost; a lower one is used where that explains a difference.
         directions: how many.
         seed: of the directions.
+        patience: along so many directions theta may stand on a corner; then it is given up as a
+            "kink", unless one has told something before.
     """
     rng = np.random.default_rng(seed)
     every = [rng.choice((-1.0, 1.0), where.stop - where.start) for _ in range(directions)]
-    slopes = tuple(measure(point, where, signs, precision) for signs in every)
+    slopes, given_up = _measured(point, [(where, signs) for signs in every], precision, patience)
+    if given_up:
+        return nothing_off(_doubted(slopes[-1:]), slopes[-1], None, precision)
     number = _worst(slopes)
     worst = slopes[number]
     if worst.verdict != DIFFERS:
@@ -52,23 +63,30 @@ def by_projection(
         return element_off(slope, offset, precision, slopes)
     if slope.verdict == KINK:
         # Corners of opposite sense cancel along a direction and look smooth; one alone doesn't.
-        doubted = tuple(
-            replace(one, verdict=KINK) if one.verdict == DIFFERS else one for one in slopes
-        )
-        return nothing_off(doubted, worst, None, precision)
+        return nothing_off(_doubted(slopes), worst, None, precision)
     return directions_off(slopes, worst, precision)
 
 
-def by_element(point: Point, where: slice, precision: Precision, indices: np.ndarray) -> Finding:
+def by_element(
+    point: Point,
+    where: slice,
+    precision: Precision,
+    indices: np.ndarray,
+    *,
+    patience: float = math.inf,
+) -> Finding:
     """Every given element by itself.
 
     Args:
-        point, where, precision: as for ``by_projection``.
+        point, where, precision, patience: as for ``by_projection``.
         indices: of the elements in the flat variable.
     """
     point = ahead(point, where, [int(index) for index in indices], precision)
     places = [_element(where, int(index)) for index in indices]
-    slopes = tuple(measure(point, place, ONE, precision) for place in places)
+    slopes, given_up = _measured(point, [(place, ONE) for place in places], precision, patience)
+    if given_up:
+        last = int(indices[len(slopes) - 1])
+        return nothing_off(_doubted(slopes[-1:]), slopes[-1], last, precision)
     number = _worst(slopes, relative=True)
     worst, index = slopes[number], int(indices[number])
     noisier = _noisier(point, places[number], ONE, worst, precision)
@@ -77,6 +95,31 @@ def by_element(point: Point, where: slice, precision: Precision, indices: np.nda
     if worst.verdict == DIFFERS:
         return element_off(worst, index, precision, slopes)
     return nothing_off(slopes, worst, index, precision)
+
+
+def _measured(
+    point: Point, lines: list[tuple[slice, np.ndarray]], precision: Precision, patience: float
+) -> tuple[tuple[Slope, ...], bool]:
+    """The slope along each line, and whether they were given up after the last of these.
+
+    That is when so many as ``patience`` show that theta stands on a corner before one tells
+    something.
+    """
+    slopes: list[Slope] = []
+    for where, signs in lines:
+        slope = measure(point, where, signs, precision)
+        slopes.append(slope)
+        if slope.verdict in (AGREES, DIFFERS) and not slope.corner:
+            patience = math.inf
+        patience -= slope.corner
+        if patience <= 0:
+            return tuple(slopes), True
+    return tuple(slopes), False
+
+
+def _doubted(slopes: tuple[Slope, ...]) -> tuple[Slope, ...]:
+    """With what differs put down to kinks."""
+    return tuple(replace(one, verdict=KINK) if one.verdict == DIFFERS else one for one in slopes)
 
 
 def _element(where: slice, offset: int) -> slice:

@@ -188,6 +188,56 @@ def test_a_corner_at_theta_is_judged_nearby(factor: float) -> None:
     assert found[0].status == ("ok" if factor == 1 else "wrong")
 
 
+def _relus(theta: np.ndarray) -> float:
+    return float(np.linspace(-1, 2, 64) @ np.maximum(theta, 0)) + 1
+
+
+def test_a_corner_costs_few_evaluations() -> None:
+    """Neither are all directions measured at a corner, nor is it searched for the element."""
+    calls = []
+
+    def cost(theta: np.ndarray) -> float:
+        calls.append(theta)
+        return _relus(theta)
+
+    found = check(cost, lambda t: np.linspace(-1, 2, 64) * (t > 0), np.zeros(64), [slice(0, 64)])
+    assert found[0].status == "ok"
+    assert len(calls) < 50
+
+
+@pytest.mark.parametrize("method", ["projection", "exhaustive"])
+@pytest.mark.parametrize("element", [0, 17, 63])
+def test_one_wrong_element_on_a_corner_is_named(element: int, method: str) -> None:
+    """Away from the corner, where the others are seen to be right."""
+    factors = np.where(np.arange(64) == element, 1.1, 1.0)
+    slopes = np.linspace(-1, 2, 64)
+
+    def leaky(theta: np.ndarray) -> float:
+        return float(slopes @ (np.maximum(theta, 0) + 0.1 * theta)) + 1
+
+    def gradient(theta: np.ndarray) -> np.ndarray:
+        return factors * slopes * ((theta > 0) + 0.1)
+
+    found = check(leaky, gradient, np.zeros(64), [slice(0, 64)], method=method)
+    assert (found[0].status, found[0].index) == ("wrong", element)
+
+
+def test_a_difference_on_no_corner_is_reported_from_where_it_is() -> None:
+    """Although a later element stands on a corner, and the gradient is right nearby."""
+
+    def cost(theta: np.ndarray) -> float:
+        return float(np.sum(np.sin(theta[:4])) + np.sum(np.maximum(theta[4:], 0))) + 1
+
+    def gradient(theta: np.ndarray) -> np.ndarray:
+        found = np.concatenate([np.cos(theta[:4]), theta[4:] > 0])
+        found[2] = 0.0 if theta[2] == 0 else found[2]
+        return found
+
+    found = check(cost, gradient, np.zeros(8), [slice(0, 8)], method="exhaustive")
+    assert (found[0].status, found[0].index) == ("wrong", 2)
+    assert found[0].numeric == pytest.approx(1.0, rel=1e-9)
+
+
 @pytest.mark.parametrize("side", [0.0, 1.0])
 def test_a_corner_that_cannot_be_left_is_a_kink(
     side: float, monkeypatch: pytest.MonkeyPatch
