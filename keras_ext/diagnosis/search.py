@@ -11,6 +11,8 @@ import numpy as np
 BINS = 4
 EDGE = 0.1
 """Share of a range, at either end, that counts as its edge."""
+NOTHING = 1e-6
+"""A range that begins at or below it has no lower edge: what is there is as good as 0."""
 
 
 def place(item: Mapping[str, Any], value: Any) -> float:
@@ -43,7 +45,8 @@ def choices_of(item: Mapping[str, Any]) -> list[Any]:
 def edge(item: Mapping[str, Any], value: Any) -> str | None:
     """ "low" or "high" where the value is at that edge of a range that could go on there.
 
-    A range ends by itself at 0, and whole numbers at 1; choices that are no numbers have no edge.
+    A range ends by itself at (almost) 0, and whole numbers at 1; choices that are no numbers have
+    no edge.
 
     >>> rate = {"kind": "Float", "min_value": 1e-4, "max_value": 1.0, "sampling": "log"}
     >>> edge(rate, 0.9), edge(rate, 0.01), edge({**rate, "min_value": 0, "sampling": None}, 0.0)
@@ -57,7 +60,7 @@ def edge(item: Mapping[str, Any], value: Any) -> str | None:
     if at >= 1 - (0 if choices else EDGE):
         return "high"
     whole = isinstance(least, int)
-    ends = least <= (1 if whole else 0)
+    ends = least <= (1 if whole else NOTHING)
     return "low" if at <= (0 if choices else EDGE) and not ends else None
 
 

@@ -12,7 +12,7 @@ from keras_ext.diagnosis.search import choices_of, edge, importance, place
 from keras_ext.reports import text
 from keras_ext.sweep_records import COMPLETED, SweepResult, Trial
 
-LEAST_TRIALS = 8
+LEAST_TRIALS = 15
 """With fewer, no importance is told."""
 
 OBJECTIVES = {

@@ -35,7 +35,7 @@ from keras_ext.tuning.project import check_settings, fingerprint, locked
 from keras_ext.tuning.scores import check_objective
 from keras_ext.tuning.space import Space, declare, default_space, described, point
 from keras_ext.tuning.table import LiveTable
-from keras_ext.tuning.trainer import Trainer, Trains
+from keras_ext.tuning.trainer import Trainer, Trains, expecting_compilation
 from keras_ext.tuning.tuner import STATES, ConfigTuner, Watcher
 
 FRESH = 1000
@@ -159,7 +159,8 @@ def sweep(
                 executions=executions,
                 watcher=_Files(table, folder, trials_of(journal)),
             )
-            status = _run(tuner, confirm, folder)
+            with expecting_compilation():
+                status = _run(tuner, confirm, folder)
         result = SweepResult(
             name=splits.train.name if splits is not None else folder.name,
             strategy=strategy,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -103,6 +105,21 @@ class Trainer:
             save_model(self._model, save)
         estimate, _ = measure(self._model, (self.splits.test.x, self.splits.test.y))
         return estimate
+
+
+@contextmanager
+def expecting_compilation() -> Iterator[None]:
+    """Without TensorFlow's advice against compiling often: a sweep compiles once a structure."""
+    logger = logging.getLogger("tensorflow")
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger.addFilter(wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(wanted)
 
 
 class _Told(keras.callbacks.Callback):

@@ -127,6 +127,8 @@ def test_importance_against_a_plain_analysis_of_variance() -> None:
         ({"kind": "Int", "min_value": 1, "max_value": 8, "sampling": "linear"}, 1, None),
         ({"kind": "Int", "min_value": 4, "max_value": 64, "sampling": "log"}, 4, "low"),
         ({"kind": "Float", "min_value": 0.0, "max_value": 0.5, "sampling": "linear"}, 0.01, None),
+        ({"kind": "Float", "min_value": 1e-7, "max_value": 0.01, "sampling": "log"}, 2e-7, None),
+        ({"kind": "Float", "min_value": 1e-4, "max_value": 0.01, "sampling": "log"}, 1e-4, "low"),
         ({"kind": "Float", "min_value": 0.0, "max_value": 0.5, "sampling": "linear"}, 0.47, "high"),
     ],
 )

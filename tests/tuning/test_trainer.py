@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from keras_ext.records import Arrays, Splits, TrainConfig
 from keras_ext.sweep_records import Execution
 from keras_ext.training.round import train_round
 from keras_ext.tuning import sweep
-from keras_ext.tuning.trainer import Trainer, diagnosis_of
+from keras_ext.tuning.trainer import Trainer, diagnosis_of, expecting_compilation
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
@@ -167,3 +168,15 @@ def test_a_model_is_saved_with_the_test_error_that_it_has(splits, tmp_path: Path
     model = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     wrong = model.predict(splits.test.x, verbose=0).argmax(axis=1) != splits.test.y
     assert error.error == pytest.approx(float(wrong.mean()))
+
+
+def test_only_the_advice_against_compiling_is_held_back(caplog):
+    logger = logging.getLogger("tensorflow")
+    with caplog.at_level("WARNING", logger="tensorflow"):
+        logger.propagate, before = True, logger.propagate
+        with expecting_compilation():
+            logger.warning("5 out of the last 9 calls to f triggered tf.function retracing.")
+            logger.warning("something else")
+        logger.warning("6 out of the last 11 calls to f triggered tf.function retracing.")
+        logger.propagate = before
+    assert [message[:6] for message in caplog.messages] == ["someth", "6 out "]
