@@ -62,8 +62,6 @@ def knobs(result: SweepResult) -> tuple[KnobView, ...]:
         errors = tuple(trial.validation_error for trial in rows)
         enough = len(rows) >= LEAST_TRIALS
         best = done[0].values.get(name)
-        # The lowest L2 factors of a logarithmic range are none at all: there is nothing below.
-        off = getattr(done[0].config, name, None) == 0
         found.append(
             KnobView(
                 name=name,
@@ -72,7 +70,7 @@ def knobs(result: SweepResult) -> tuple[KnobView, ...]:
                 places=places,
                 errors=errors,
                 importance=importance(places, errors) if enough else None,
-                at_edge=None if best is None or off else edge(item, best),
+                at_edge=edge(item, best) if best is not None else None,
             )
         )
     return tuple(sorted(found, key=lambda view: -(view.importance or 0.0)))

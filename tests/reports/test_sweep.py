@@ -145,20 +145,6 @@ def test_an_edge_is_told_in_words() -> None:
     assert any("learning rate, 0.099, is at the upper edge" in line for line in lines)
 
 
-def test_a_factor_that_is_off_is_at_no_edge() -> None:
-    """The lowest L2 factors of the range mean none, in the configuration that they give."""
-    factor = {**samples.SPACE[0], "name": "l2", "min_value": 1e-7, "max_value": 0.01}
-    result = samples.sample_sweep()
-    for off in (False, True):
-        config = replace(result.best.config, l2=0.0 if off else 1e-7)
-        trials = tuple(
-            replace(trial, values={**trial.values, "l2": 1e-7}, config=config)
-            for trial in result.trials
-        )
-        lines = sweep_story.edges(replace(result, space=(factor,), trials=trials))
-        assert any("L2 strength" in line for line in lines) is not off
-
-
 def test_figures_draw_what_they_are_given() -> None:
     axes = figures.best_so_far([float("inf"), 0.3, 0.1], seconds=[1.0, 2.0, 3.0]).axes[0]
     assert list(axes.lines[0].get_xdata()) == [1.0, 3.0, 6.0]
