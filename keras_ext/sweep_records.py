@@ -27,6 +27,7 @@ class Execution:
         history: one mapping an epoch: epoch, train_error, validation_error, train_cost ...
         seconds: of the run.
         compiled: whether the step had to be compiled for it.
+        train_validation: the error on held-out training examples, where the splits have them.
     """
 
     seed: int
@@ -35,6 +36,7 @@ class Execution:
     history: tuple[Mapping[str, float], ...]
     seconds: float = 0.0
     compiled: bool = True
+    train_validation: ErrorEstimate | None = None
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,7 @@ class Trainer:
             history=made.history,
             seconds=seconds,
             compiled=self.models.reused == before,
+            train_validation=made.train_validation,
         )
 
     def test(self, save: Path | None) -> ErrorEstimate:
@@ -139,6 +140,7 @@ def diagnosis_of(execution: Execution, config: TrainConfig) -> Diagnosis:
     return diagnose(
         execution.train,
         execution.validation,
+        train_validation=execution.train_validation,
         optimal_error=config.optimal_error,
         tolerance=config.tolerance,
         knobs=knob_values(config),
