@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ from keras_ext.reports.svg import inline_svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Drawing = tuple[str, str, Callable[..., "Figure"]]
+"""The name of a figure, its title, and what draws it in a width and a palette."""
 
 # In inches: the one for screens and paper, the other for phones.
 WIDTHS = {"wide": 9.6, "narrow": 4.3}
@@ -31,15 +34,24 @@ def drawings(result: RunResult) -> dict[str, dict[str, str]]:
     Raises:
         MissingExtraError: when matplotlib is not installed.
     """
+    return drawn(_figures(result))
+
+
+def drawn(wanted: Iterable[Drawing]) -> dict[str, dict[str, str]]:
+    """SVG by name of the figure and name of the width, from names, titles and what draws them.
+
+    Raises:
+        MissingExtraError: when matplotlib is not installed.
+    """
     try:
         import matplotlib.style
     except ImportError as error:
         raise MissingExtraError("matplotlib", extra="reports") from error
     with matplotlib.style.context("default"):
-        return {name: sizes(name, title, draw) for name, title, draw in _figures(result)}
+        return {name: sizes(name, title, draw) for name, title, draw in wanted}
 
 
-def _figures(result: RunResult) -> Iterator[tuple[str, str, Callable[..., Figure]]]:
+def _figures(result: RunResult) -> Iterator[Drawing]:
     """Name, title and what draws it."""
     percent = story.in_percent(result)
     if result.history:

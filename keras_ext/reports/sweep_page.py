@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_ext.diagnosis.search import choices_of, place
-from keras_ext.errors import MissingExtraError
 from keras_ext.files import atomic_write
 from keras_ext.reports import figures, sweep_story, text
-from keras_ext.reports.drawings import sizes
+from keras_ext.reports.drawings import Drawing, drawn
 from keras_ext.reports.figures.isolation import Isolated
 from keras_ext.reports.html import environment
 from keras_ext.reports.page import configuration
@@ -106,15 +105,10 @@ def drawings(result: SweepResult) -> dict[str, dict[str, str]]:
     Raises:
         MissingExtraError: when matplotlib is not installed.
     """
-    try:
-        import matplotlib.style
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", extra="reports") from error
-    with matplotlib.style.context("default"):
-        return {name: sizes(name, title, draw) for name, title, draw in _figures(result)}
+    return drawn(_figures(result))
 
 
-def _figures(result: SweepResult) -> Iterator[tuple[str, str, Callable[..., Figure]]]:
+def _figures(result: SweepResult) -> Iterator[Drawing]:
     percent = sweep_story.in_percent(result)
     errors = [trial.validation_error for trial in result.trials]
     if result.ranked:

@@ -26,21 +26,24 @@ class _Live:
 
     LIVE: tuple[str, ...] = ()
 
-    def _come_alive(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         for name in self.LIVE:
             value = getattr(self, name)
             if value is not None:
                 variable = keras.Variable(value, dtype="float32", trainable=False, name=name)
                 setattr(self, name, variable)
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, with the numbers at present."""
+        # The shortest decimal that single precision can't tell from the value.
+        numbers = {name: float(str(np.float32(v.numpy()))) for name, v in self._numbers().items()}
+        config: dict[str, Any] = super().get_config()  # type: ignore[misc]
+        return {**config, **numbers}
+
     def _numbers(self) -> dict[str, Any]:
         found = {name: getattr(self, name) for name in self.LIVE}
         return {name: variable for name, variable in found.items() if variable is not None}
-
-    def _plain(self, config: dict[str, Any]) -> dict[str, Any]:
-        # The shortest decimal that single precision can't tell from the value.
-        numbers = {name: float(str(np.float32(v.numpy()))) for name, v in self._numbers().items()}
-        return {**config, **numbers}
 
 
 class LiveCosineDecay(_Live, schedules.CosineDecay):
@@ -48,27 +51,11 @@ class LiveCosineDecay(_Live, schedules.CosineDecay):
 
     LIVE = ("initial_learning_rate", "warmup_target")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._come_alive()
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, with the numbers at present."""
-        return self._plain(super().get_config())
-
 
 class LiveTimeBasedSchedule(_Live, TimeBasedSchedule):
     """``TimeBasedSchedule`` whose rates are variables."""
 
     LIVE = ("initial_learning_rate", "decay_rate")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._come_alive()
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, with the numbers at present."""
-        return self._plain(super().get_config())
 
 
 class LiveAdam(_Live, keras.optimizers.Adam):
@@ -76,27 +63,11 @@ class LiveAdam(_Live, keras.optimizers.Adam):
 
     LIVE = ("beta_1",)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._come_alive()
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, with the numbers at present."""
-        return self._plain(super().get_config())
-
 
 class LiveAdamW(_Live, keras.optimizers.AdamW):
     """``keras.optimizers.AdamW`` whose beta_1 is a variable."""
 
     LIVE = ("beta_1",)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._come_alive()
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor, with the numbers at present."""
-        return self._plain(super().get_config())
 
 
 def schedule(config: TrainConfig, steps_per_epoch: int) -> float | schedules.LearningRateSchedule:
