@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
+LOADED_WITHIN = 60
+"""Seconds; on a busy machine the driver has come back before a page was whole."""
 PLANTED = """<!doctype html><meta charset="utf-8"><title>planted</title>
 <div style="width: 900px">wide</div><img src="http://127.0.0.1:9/picture.png">
 <script>console.error("planted")</script>"""
@@ -63,6 +66,10 @@ class Browser:
         self.complaints()
         self.requests()
         self.driver.get(path.as_uri())
+        wait = importlib.import_module("selenium.webdriver.support.wait").WebDriverWait
+        wait(self.driver, LOADED_WITHIN).until(
+            lambda _: self.ask("document.readyState") == "complete"
+        )
 
     def ask(self, script: str) -> Any:
         """The value of a JavaScript expression."""
