@@ -107,7 +107,7 @@ def _splits(given: argparse.Namespace, base: TrainConfig) -> Splits:
         _, load, validation = DATA[given.data]
         found: Any = load()
     else:
-        found = named(given.data)()
+        found = named(given.data, DATA)()
     if isinstance(found, Arrays):
         return divided(found, base, validation=validation, limit=given.limit)
     if not isinstance(found, Splits):

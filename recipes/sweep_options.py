@@ -13,15 +13,20 @@ from keras_ext.errors import ConfigError
 from keras_ext.tuning import STRATEGIES
 
 
-def named(path: str) -> Any:
+def named(path: str, known: Iterable[str] = ()) -> Any:
     """The object that "module:name" stands for, from the present folder too.
+
+    Args:
+        path: as given.
+        known: what might have been meant instead.
 
     Raises:
         ConfigError: when there is none.
     """
     module, colon, name = path.partition(":")
     if not (colon and module and name):
-        raise ConfigError(f"a function is given as module:function, got {path!r}")
+        instead = "".join(f"{name}, " for name in known)
+        raise ConfigError(f"expected {instead}or module:function, got {path!r}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:

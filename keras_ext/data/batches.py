@@ -78,11 +78,12 @@ def training_batches(
     Raises:
         ConfigError: for a batch size below 1, another placement, or augmentation of what are no
             images.
-        DataError: without examples.
+        DataError: without examples, or for a label without a class.
         MissingExtraError: for "host", without TensorFlow.
     """
     check_seed(seed)
     _check(arrays, batch_size)
+    _check_labels(arrays)
     chosen = _chosen(arrays, placement)
     change = augmentation if augmentation is not None and augmentation.active else None
     check_augmentation(arrays, change)
@@ -155,6 +156,8 @@ def _resident(
         return (1 - share) * shares + share * np.roll(shares, -1, axis=0)
 
     batches = IndexBatches(
+        arrays.x,
+        change,
         partial(_plan, len(arrays), change, seed),
         arrays.y,
         batch_size,
@@ -202,6 +205,18 @@ def check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
             f"value_range must be that of the images, whose values are from {low:g} to {high:g}, "
             f"got value_range={change.value_range!r}"
         )
+
+
+def _check_labels(arrays: Arrays) -> None:
+    """Refuse class numbers that no class has: mixed, they would be shares of nothing."""
+    if not arrays.classes or arrays.y.ndim != 1 or arrays.y.dtype.kind not in "iu":
+        return
+    for label in (int(arrays.y.min()), int(arrays.y.max())):
+        if not 0 <= label < len(arrays.classes):
+            raise DataError(
+                f"{arrays.name}: label {label} is outside the {len(arrays.classes)} classes from 0"
+                " on"
+            )
 
 
 def _check(arrays: Arrays, batch_size: int) -> None:

@@ -41,6 +41,7 @@ class TrainingModel(keras.Model):
     ) -> None:
         super().__init__(name=f"training_{core.name}", dtype=core.dtype_policy, autocast=False)
         self.core = core
+        self._own = _Own(images, augmentation)
         self._mix = augmentation if augmentation is not None and augmentation.mixes else None
         self.augment: Augment | None = None
         if augmentation is not None:
@@ -107,7 +108,14 @@ class TrainingModel(keras.Model):
         self.core.compile(self.optimizer, *args, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As for every model; batches of row numbers are told which epoch begins."""
+        """As for every model; batches of row numbers are told which epoch begins.
+
+        Raises:
+            ConfigError: for batches of row numbers of other images than the model's.
+        """
+        validation = kwargs.get("validation_data")
+        first_part = validation[0] if isinstance(validation, (list, tuple)) else validation
+        self._check_own(x=x, validation_data=first_part)
         if isinstance(x, IndexBatches):
             first = x.next_epoch - (kwargs.get("initial_epoch") or 0)
             callbacks, told = kwargs.get("callbacks"), EpochNumber(x, first=first)
@@ -117,6 +125,25 @@ class TrainingModel(keras.Model):
                 given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
                 kwargs["callbacks"] = [told, *(item for item in given if item is not None)]
         return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As for every model; row numbers of other images are refused."""
+        self._check_own(x=x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As for every model; row numbers of other images are refused."""
+        self._check_own(x=x)
+        return super().predict(x, *args, **kwargs)
+
+    def _check_own(self, **given: Any) -> None:
+        for name, batches in given.items():
+            if isinstance(batches, IndexBatches) and not self._own.same(batches.own):
+                raise ConfigError(
+                    f"{name} must be images, arrays or data.evaluation_batches, or the batches "
+                    "that training_model was called on, got row numbers of other images, or of "
+                    "another augmentation"
+                )
 
     def save(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
         """Save the core."""
@@ -135,10 +162,23 @@ class TrainingModel(keras.Model):
         raise NotImplementedError("a training model holds its data: save and rebuild its core")
 
 
+class _Own:
+    """What row numbers and drawn numbers are of."""
+
+    def __init__(self, images: np.ndarray, augmentation: Augmentation | None) -> None:
+        self.images = images
+        self.augmentation = augmentation
+
+    def same(self, other: _Own) -> bool:
+        """Whether the very same array is meant, changed in the same way."""
+        return self.images is other.images and self.augmentation == other.augmentation
+
+
 class IndexBatches(keras.utils.PyDataset):
     """The batches of ((rows, draws), y) of each epoch, for backends that need no TensorFlow.
 
     Args:
+        images, augmentation: what the numbers are of.
         plan: gives the order and the numbers drawn of an epoch.
         y: the labels.
         batch_size: examples a batch.
@@ -148,6 +188,8 @@ class IndexBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
+        images: np.ndarray,
+        augmentation: Augmentation | None,
         plan: Plan,
         y: np.ndarray,
         batch_size: int,
@@ -157,6 +199,7 @@ class IndexBatches(keras.utils.PyDataset):
         super().__init__()
         self.training_model: Callable[[keras.Model], keras.Model] = lambda core: core
         self.placement = "device"
+        self.own = _Own(images, augmentation)
         self._plan, self._y, self._batch_size, self._mix = plan, np.asarray(y), batch_size, mix
         self.set_epoch(first_epoch)
 

@@ -115,7 +115,7 @@ def _compare_labels(
     most = int(np.argmax(np.abs(shares[0] - shares[1])))
     name = f"label {classes[most]}" if first.dtype.kind != "f" else f"tenth {classes[most] + 1}"
     detail = (
-        f"{distance:.1%} of the labels differ, most {name}: {shares[0, most]:.1%} and "
+        f"the shares are {distance:.1%} apart, most {name}: {shares[0, most]:.1%} and "
         f"{shares[1, most]:.1%}"
     )
     return _judged("labels", p_value, distance, detail, limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, sqrt
 
 import numpy as np
 
@@ -15,6 +15,8 @@ BETA = 0.9
 """Of the moving average over mini-batches: it looks back over about ten."""
 DIVERGED = 4.0
 """As fastai's finder: the smoothed cost is this many times the lowest one before."""
+CLEAR = 6.0
+"""Standard deviations of the smoothed cost by which a fall is told from the lowest of its noise."""
 LEAST = 10
 
 
@@ -95,10 +97,11 @@ def learning_rates(rates: Sequence[float], costs: Sequence[float]) -> LearningRa
     if len(usable) < 3:
         return none
     lowest = int(usable.argmin())
-    if lowest < 2:  # It never fell.
+    begin = began_to_fall(usable, noise_of(costs[: len(usable)]))
+    if begin is None or lowest < 2:
         return none
     slopes = np.gradient(usable, np.log(rates[: len(usable)]))
-    steepest = float(rates[int(slopes[: lowest + 1].argmin())])
+    steepest = float(rates[begin + int(slopes[begin : lowest + 1].argmin())])
     bottom = float(rates[lowest])
     return LearningRates(
         steepest=steepest,
@@ -108,6 +111,44 @@ def learning_rates(rates: Sequence[float], costs: Sequence[float]) -> LearningRa
         tenth_of_divergence=_tenth(divergence),
         range=(max(float(rates[0]), steepest / 10), bottom),
     )
+
+
+def noise_of(costs: Sequence[float], beta: float = BETA) -> float:
+    """Standard deviation of the smoothed cost, as far as mini-batches differ by chance.
+
+    Of second differences, in which a trend cancels, so that what is left has six times the variance
+    of a cost; the median makes it deaf to a few jumps. Smoothing divides the variance by
+    (1 + beta) / (1 - beta).
+
+    >>> draws = np.random.default_rng(0).normal(0, 0.3, 2000) - np.arange(2000)
+    >>> round(noise_of(list(draws), beta=0.0), 1)
+    0.3
+    """
+    if len(costs) < 3:
+        return 0.0
+    seconds = np.diff(np.asarray(costs, float), 2)
+    deviation = float(np.median(np.abs(seconds))) / (0.6745 * sqrt(6))
+    return deviation * sqrt((1 - beta) / (1 + beta))
+
+
+def began_to_fall(smoothed: Sequence[float] | np.ndarray, noise: float) -> int | None:
+    """The last step before the lowest cost at which the smoothed cost was where it began, or None.
+
+    None where the lowest cost is within ``CLEAR`` standard deviations of where it began: it never
+    fell. Where it began is the median of the first tenth, five steps at the least.
+
+    >>> began_to_fall([2.0, 2.1, 1.9, 2.0, 2.0, 1.5, 1.0, 1.2], noise=0.05)
+    4
+    >>> began_to_fall([2.0, 2.1, 1.9, 2.0, 2.0, 1.9, 1.95], noise=0.05) is None
+    True
+    """
+    values = np.asarray(smoothed, float)
+    level = float(np.median(values[: max(5, len(values) // 10)]))
+    lowest = int(values.argmin())
+    if level - values[lowest] <= CLEAR * noise:
+        return None
+    there = np.flatnonzero(values[:lowest] >= level - 2 * noise)
+    return int(there[-1]) if there.size else 0
 
 
 def diverged_at(smoothed: Sequence[float]) -> int | None:

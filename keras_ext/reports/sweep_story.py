@@ -70,7 +70,7 @@ def knobs(result: SweepResult) -> tuple[KnobView, ...]:
                 places=places,
                 errors=errors,
                 importance=importance(places, errors) if enough else None,
-                at_edge=edge(item, best) if best is not None else None,
+                at_edge=edge(item, best) if best is not None and len(set(places)) > 1 else None,
             )
         )
     return tuple(sorted(found, key=lambda view: -(view.importance or 0.0)))
@@ -138,7 +138,8 @@ def edges(result: SweepResult) -> list[str]:
             side = {"low": "lower", "high": "upper"}[view.at_edge]
             lines.append(
                 f"The best {text.knob_name(view.name)}, {value}, is at the {side} edge of its "
-                f"range ({shown_range(view.item)}): move the range and go on."
+                f"range ({shown_range(view.item)}): a new sweep whose range goes on there may find "
+                "better."
             )
     return lines
 

@@ -149,5 +149,9 @@ def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
                 yield from _differences(before[key], now[key], inner)
             else:
                 yield f"{inner} is {'gone' if key in before else 'new'}"
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for place, (one, other) in enumerate(zip(before, now, strict=True)):
+            named = one.get("name", place) if isinstance(one, dict) else place
+            yield from _differences(one, other, f"{name}.{named}")
     elif before != now:
         yield f"{name} was {before!r}, now {now!r}"

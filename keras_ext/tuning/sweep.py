@@ -78,7 +78,8 @@ def sweep(
         splits: training, validation and test examples.
         max_trials: how many points are tried.
         directory: of this sweep alone. It gets ``journal.jsonl``, ``best.json`` (for ``--config``
-            of a recipe), ``model.keras``, TensorBoard's events and KerasTuner's own files.
+            of a recipe), ``model.keras`` (the winner trained on the first fresh seed),
+            TensorBoard's events and KerasTuner's own files.
         strategy: one of ``STRATEGIES``.
         seed: decides the points; the configuration's own seed decides how they are trained.
         objective: "final" for the validation error after the last epoch, "best" for the lowest of

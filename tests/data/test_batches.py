@@ -198,6 +198,16 @@ def test_what_can_not_be_augmented_so_is_refused(rng: np.random.Generator) -> No
             )
 
 
+@pytest.mark.parametrize("label", [-1, 10])
+@pytest.mark.parametrize("placement", ["host", "device"])
+def test_a_label_without_a_class_is_refused(digits: Arrays, label: int, placement: str) -> None:
+    y = np.asarray(digits.y).copy()
+    y[3] = label
+    wrong = Arrays(digits.x, y, "d", tuple("0123456789"))
+    with pytest.raises(DataError, match=f"d: label {label} is outside the 10 classes from 0 on"):
+        training_batches(wrong, batch_size=8, placement=placement, seed=0)
+
+
 def test_validation_comes_in_order_and_unchanged(digits: Arrays) -> None:
     batches = evaluation_batches(digits, batch_size=40)
     assert int(batches.cardinality()) == 3

@@ -144,6 +144,23 @@ def test_fit_validation_prediction_and_evaluation(
     )
 
 
+@pytest.mark.parametrize("other", ["images", "augmentation"])
+def test_row_numbers_of_other_images_are_refused(pictures: Arrays, other: str) -> None:
+    """They would be looked up among the model's own, in silence."""
+    _, model, _ = trained(pictures, epochs=1)
+    options: dict[str, Any] = {"batch_size": 10, "placement": "device", "seed": 1}
+    change = CHANGES if other == "images" else None
+    arrays = Arrays(pictures.x[::-1].copy(), pictures.y) if other == "images" else pictures
+    wrong = training_batches(arrays, augmentation=change, **options)
+    own = training_batches(pictures, augmentation=CHANGES, **options)
+    with pytest.raises(ConfigError, match=r"validation_data must be images, .* other images"):
+        model.fit(own, verbose=0, shuffle=False, validation_data=wrong)
+    for use in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(ConfigError, match=r"x must be images, .* got row numbers of other"):
+            use(wrong, verbose=0)
+    model.fit(own, verbose=0, shuffle=False, validation_data=own)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mix", ["mixup", "cutmix"])
 def test_mixed_images_and_labels_train(pictures: Arrays, mix: str) -> None:

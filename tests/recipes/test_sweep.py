@@ -85,7 +85,10 @@ def test_data_and_space_of_the_users_own_and_a_sweep_that_goes_on(own, capsys):
         (["mnist", "--name", "/tmp/esc"], "a sweep's name must be"),
         (["mnist", "--name", ".."], "a sweep's name must be"),
         (["mnist", "--name", "a\nb"], "a sweep's name must be"),
-        (["imagenet"], "a function is given as module:function, got 'imagenet'"),
+        (
+            ["imagenet"],
+            "expected mnist, fashion_mnist, cifar10, tabular, or module:function, got 'imagenet'",
+        ),
         (["no_such_module:data"], "can't use no_such_module:data"),
         (["own_sweep:number"], "own_sweep:number must be a function, got int"),
         (["own_sweep:nothing"], "can't use own_sweep:nothing"),

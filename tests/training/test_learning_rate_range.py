@@ -214,6 +214,18 @@ class TestReading:
         assert found.lowest == pytest.approx(1.0)
         assert found.divergence is None
 
+    @pytest.mark.parametrize("seed", range(40))
+    def test_noise_before_the_fall_is_not_taken_for_it(self, seed: int) -> None:
+        """Mini-batches that differ by chance, at rates too small to change anything."""
+        rates = np.geomspace(1e-6, 1, 100)
+        noise = np.random.default_rng(seed).normal(0, 0.15, 100)
+        found = learning_rates(rates, 2.3 / (1 + (rates / 1e-2) ** 2) + noise)
+        assert found.steepest is not None
+        assert 2e-3 < found.steepest < 0.1
+        flat = learning_rates(rates, 2.3 + noise)
+        assert flat.steepest is None
+        assert flat.range is None
+
     def test_a_number_that_is_not_finite_is_the_divergence(self) -> None:
         costs = [2.0 - 0.01 * place for place in range(101)]
         costs[80:] = [float("nan")] * 21
