@@ -41,7 +41,7 @@ def resnet(
         ConfigError: when the examples are no images, or too small for the stages.
 
     >>> resnet(TrainConfig(units=16, layers=2), (32, 32, 3), 10).count_params()
-    118058
+    117498
     """
     if len(shape) != 3 or min(shape[:2]) < 8:
         raise ConfigError(

@@ -113,9 +113,9 @@ def optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.optimizers.Opt
     """
     rate, beta = schedule(config, steps_per_epoch), config.momentum
     if config.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=beta)
+        return keras.optimizers.SGD(rate, momentum=beta, name="sgd")
     if config.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate, momentum=beta)
+        return keras.optimizers.RMSprop(rate, momentum=beta, name="rmsprop")
     if config.optimizer == "adamw":
         return LiveAdamW(rate, beta_1=beta, weight_decay=config.weight_decay, name="adamw")
     return LiveAdam(rate, beta_1=beta, name="adam")

@@ -75,6 +75,7 @@ def test_a_run_on_images_of_that_kind(
     )
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     monkeypatch.setenv("KERAS_EXT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(RECIPES[name], "VALIDATION", 300)
     arguments = ["--preset", "fast", "--units", "4", "--quiet", "--output-dir", str(tmp_path)]
     assert command(RECIPES[name].main, arguments) == 0
     (result,) = tmp_path.glob(f"{name}/*/result.json")
