@@ -41,7 +41,7 @@ def describe(model: Any, *, steps: int | None, configuration: Any) -> dict[str, 
         "compile": {key: value for key, value in _compiled(model).items() if key in _COMPILED},
     }
     said = {"configuration": encode(configuration), "steps per epoch": steps}
-    return dict(_leaves(_renumbered(tree), ignored=_IGNORED)) | dict(_leaves(said))
+    return dict(_leaves(renumbered(tree), ignored=_IGNORED)) | dict(_leaves(said))
 
 
 def plain(configuration: Any) -> Any:
@@ -146,7 +146,7 @@ def _digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()[:12]
 
 
-def _renumbered(tree: Any) -> Any:
+def renumbered(tree: Any) -> Any:
     """The names that Keras gives without being asked, numbered anew.
 
     Whether a model's first Dense is called "dense" or "dense_7" depends on what else was made in

@@ -75,6 +75,18 @@ def dropout_rates(config: TrainConfig, layers: int) -> tuple[float, ...]:
     return config.dropout
 
 
+def check_images(shape: tuple[int, ...], network: str) -> None:
+    """Refuse what is no image of at least 8 x 8 pixels.
+
+    Raises:
+        ConfigError: naming the network and the shape of an example.
+    """
+    if len(shape) != 3 or min(shape[:2]) < 8:
+        raise ConfigError(
+            f"a {network} needs images of at least 8 x 8 pixels, got examples of shape {shape}"
+        )
+
+
 def start(shape: tuple[int, ...], normalizer: keras.layers.Layer | None) -> tuple[Any, Any]:
     """The input and what the first layer sees of it: examples normalised by the model itself."""
     inputs = keras.Input(shape)

@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from keras_ext.errors import ConfigError
 from keras_ext.models.blocks import (
     activate,
+    check_images,
     drop,
     dropout_rates,
     kernel_options,
@@ -57,10 +57,7 @@ def convnet(
     >>> convnet(TrainConfig(units=32, layers=2), (28, 28, 1), 10).count_params()
     225706
     """
-    if len(shape) != 3 or min(shape[:2]) < 8:
-        raise ConfigError(
-            f"a convnet needs images of at least 8 x 8 pixels, got examples of shape {shape}"
-        )
+    check_images(shape, "convnet")
     inputs, x = start(shape, normalizer)
     channels = config.units
     for count in stages(config.layers):

@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from keras_ext.errors import ConfigError
 from keras_ext.models.blocks import (
     activate,
+    check_images,
     drop,
     dropout_rates,
     kernel_options,
@@ -43,10 +43,7 @@ def resnet(
     >>> resnet(TrainConfig(units=16, layers=2), (32, 32, 3), 10).count_params()
     117498
     """
-    if len(shape) != 3 or min(shape[:2]) < 8:
-        raise ConfigError(
-            f"a resnet needs images of at least 8 x 8 pixels, got examples of shape {shape}"
-        )
+    check_images(shape, "resnet")
     inputs, x = start(shape, normalizer)
     channels = config.units
     x = keras.layers.MaxPooling2D()(_convolve(x, channels, config))

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_ext.reports import sweep_story, text
+from keras_ext.reports.terminal import print_lists
 from keras_ext.sweep_records import SweepResult
 
 SHOWN = 5
@@ -42,15 +43,12 @@ def print_sweep(
         for view in sweep_story.knobs(result)
         if view.importance
     ]
-    for heading, lines in (
-        ("Explained by one hyperparameter alone", [", ".join(important)] if important else []),
-        ("Too narrow", sweep_story.edges(result)),
-        ("Files", _files(directory)),
-    ):
-        if lines:
-            console.print(Text(f"\n{heading}", style="bold"))
-        for line in lines:
-            console.print(Text(f"  {line}"), soft_wrap=heading == "Files")
+    lists = {
+        "Explained by one hyperparameter alone": [", ".join(important)] if important else [],
+        "Too narrow": sweep_story.edges(result),
+        "Files": _files(directory),
+    }
+    print_lists(console, lists)
 
 
 def _best(result: SweepResult) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -39,11 +40,14 @@ def print_report(
     console.print(Padding(_errors(result), (1, 0, 0, 0)))
     if len(result.rounds) > 1:
         console.print(Padding(_rounds(result), (1, 0, 0, 0)))
-    for heading, lines in (
-        ("Failed checks", [_one_line(c.name, c.message) for c in result.checks if not c.passed]),
-        ("Try next", _next(result)),
-        ("Files", _files(directory)),
-    ):
+    failed = [_one_line(c.name, c.message) for c in result.checks if not c.passed]
+    lists = {"Failed checks": failed, "Try next": _next(result), "Files": _files(directory)}
+    print_lists(console, lists)
+
+
+def print_lists(console: Console, lists: Mapping[str, Sequence[str]]) -> None:
+    """Each list that is not empty, under its heading."""
+    for heading, lines in lists.items():
         if lines:
             console.print(Text(f"\n{heading}", style="bold"))
         for line in lines:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from keras_ext import data, models
-from keras_ext.callbacks.description import _renumbered
+from keras_ext.callbacks.description import renumbered
 from keras_ext.records import Arrays, TrainConfig
 from keras_ext.training.iteration_cost import IterationCost
 from keras_ext.training.optimizers import fixed, optimizer, reset
@@ -116,7 +116,7 @@ def structure(model: keras.Model, config: TrainConfig, steps: int) -> str | None
         steps: of an epoch.
     """
     try:
-        layers = _without_live(_renumbered(model.get_config()))
+        layers = _without_live(renumbered(model.get_config()))
         shapes = [(tuple(v.shape), str(v.dtype)) for v in model.variables]
         how = [fixed(optimizer(config, steps)), config.steps_per_execution, steps]
         mixes = config.augmentation.active and config.augmentation.mixes  # Another loss.
