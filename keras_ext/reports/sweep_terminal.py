@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_ext.reports import sweep_story, text
-from keras_ext.reports.terminal import print_lists
+from keras_ext.reports.terminal import existing, print_lists
 from keras_ext.sweep_records import SweepResult
 
 SHOWN = 5
@@ -46,7 +45,7 @@ def print_sweep(
     lists = {
         "Explained by one hyperparameter alone": [", ".join(important)] if important else [],
         "Too narrow": sweep_story.edges(result),
-        "Files": _files(directory),
+        "Files": existing(directory, FILES),
     }
     print_lists(console, lists)
 
@@ -68,9 +67,3 @@ def _best(result: SweepResult) -> Table:
             Text(sweep_story.changed(trial)),
         )
     return table
-
-
-def _files(directory: str | os.PathLike[str] | None) -> list[str]:
-    if directory is None:
-        return []
-    return [str(Path(directory, name)) for name in FILES if Path(directory, name).exists()]

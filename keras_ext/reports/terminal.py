@@ -41,7 +41,11 @@ def print_report(
     if len(result.rounds) > 1:
         console.print(Padding(_rounds(result), (1, 0, 0, 0)))
     failed = [_one_line(c.name, c.message) for c in result.checks if not c.passed]
-    lists = {"Failed checks": failed, "Try next": _next(result), "Files": _files(directory)}
+    lists = {
+        "Failed checks": failed,
+        "Try next": _next(result),
+        "Files": existing(directory, FILES),
+    }
     print_lists(console, lists)
 
 
@@ -102,10 +106,11 @@ def _next(result: RunResult) -> list[str]:
     return found or list(story.open_questions(result.diagnosis))
 
 
-def _files(directory: str | os.PathLike[str] | None) -> list[str]:
+def existing(directory: str | os.PathLike[str] | None, names: Sequence[str]) -> list[str]:
+    """The paths of those that are in the folder, if there is one."""
     if directory is None:
         return []
-    return [str(Path(directory, name)) for name in FILES if Path(directory, name).exists()]
+    return [str(Path(directory, name)) for name in names if Path(directory, name).exists()]
 
 
 def _one_line(what: str, why: str) -> str:
