@@ -13,13 +13,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from keras_ext.errors import DivergedError
 from keras_ext.records import Arrays, Augmentation, Splits
+from keras_ext.tuning.scores import unsteadiness
 
 EPOCHS = 8
 LAST_EPOCHS = 2
@@ -83,7 +83,26 @@ def splits_of(problem: Problem) -> Splits:
     return Splits(data.sample(parts.train, problem.examples, seed=0), parts.validation, parts.test)
 
 
-def trial(problem: Problem, values: Mapping[str, Any], seed: int, *, test: bool) -> dict[str, Any]:
+def range_test(problem: Problem, seed: int) -> dict[str, Any]:
+    """A learning-rate range test of the default network: "range" (None without one), "seconds"."""
+    import keras
+
+    from keras_ext.training import learning_rate_range
+
+    began = time.perf_counter()
+    values = space(problem).values
+    model = _network(problem, values["layers"], values["units"]).build(seed)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(), loss)
+    parts = splits_of(problem)
+    data = parts.train.x, parts.train.y.astype("int32")
+    seen = learning_rate_range(model, data, batch_size=values["batch_size"], seed=seed)
+    return {"range": seen.range, "seconds": round(time.perf_counter() - began, 3)}
+
+
+def trial(
+    problem: Problem, values: Mapping[str, Any], seed: int, *, test: bool, epochs: int = EPOCHS
+) -> dict[str, Any]:
     """Train once.
 
     Args:
@@ -91,6 +110,7 @@ def trial(problem: Problem, values: Mapping[str, Any], seed: int, *, test: bool)
         values: a value for each hyperparameter.
         seed: of initial weights, order and dropout.
         test: measure the test error at the end, too.
+        epochs: how long.
 
     Returns:
         "validation_error", "train_error", "avoidable_bias", "variance", "train_cost",
@@ -101,7 +121,7 @@ def trial(problem: Problem, values: Mapping[str, Any], seed: int, *, test: bool)
     parts = splits_of(problem)
     network = _network(problem, int(values["layers"]), int(values["units"]))
     try:
-        found = network.train(values, seed, parts)
+        found = network.train(values, seed, parts, epochs)
         if test:
             found["test_error"] = network.error(parts.test)[0]
     except DivergedError as error:
@@ -171,7 +191,9 @@ class _Network:
             if name in self.knobs:
                 self.knobs[name].value = float(values[name])
 
-    def train(self, values: Mapping[str, Any], seed: int, parts: Splits) -> dict[str, Any]:
+    def train(
+        self, values: Mapping[str, Any], seed: int, parts: Splits, epochs: int
+    ) -> dict[str, Any]:
         """All epochs; means over the last ones."""
         import tensorflow as tf
 
@@ -179,7 +201,7 @@ class _Network:
         x, y = tf.constant(parts.train.x), tf.constant(parts.train.y.astype("int32"))
         rng, rows, costs = np.random.default_rng(seed), [], []
         few = parts.train.take(slice(0, JUDGED_TRAIN))
-        for epoch in range(EPOCHS):
+        for epoch in range(epochs):
             self.optimizer.learning_rate = values["learning_rate"] / (
                 1 + values["decay_rate"] * epoch
             )
@@ -188,7 +210,7 @@ class _Network:
             costs.append(self.error(few)[1])
             if not np.isfinite(costs[-1]):
                 raise DivergedError(f"the cost is {costs[-1]} after epoch {epoch + 1}")
-            if epoch >= EPOCHS - LAST_EPOCHS:
+            if epoch >= epochs - LAST_EPOCHS:
                 rows.append((*self.error(parts.train), *self.error(parts.validation)))
         means = np.mean(rows, axis=0).tolist()
         train_error, train_cost, validation_error, validation_cost = means
@@ -240,13 +262,3 @@ class _Network:
         return float((logits.argmax(axis=1) != arrays.y).mean()), (
             cost if math.isfinite(cost) else math.inf
         )
-
-
-def unsteadiness(costs: list[float]) -> float:
-    """How far the cost went up and down over the last five epochs beyond the distance it came.
-
-    Relative to its mean.
-    """
-    last = costs[-5:]
-    way = sum(abs(after - before) for before, after in pairwise(last))
-    return (way - abs(last[-1] - last[0])) / (sum(last) / len(last))

@@ -36,7 +36,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -44,15 +44,37 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 
 from tests.experiments.advice import append, read
-from tests.experiments.sweep_problems import PROBLEMS, Problem, space, trial
+from tests.experiments.sweep_problems import (
+    EPOCHS,
+    PROBLEMS,
+    Problem,
+    range_test,
+    space,
+    trial,
+)
 
 BUDGETS = (9, 14, 27)
 FRESH = (9001, 9002, 9003, 9004, 9005)
 SEARCH_SEED = 1000
 METRICS = ("validation_error", "train_error", "avoidable_bias", "variance", "unsteadiness")
-SEARCHES = ("guided", "blind", "staged", "bayesian from default", "bayesian")
+RULED = ("guided", "blind", "staged")
+SEARCHES = (*RULED, "bayesian from default", "bayesian", "hyperband")
 DRAWN = ("random", "random from default")
 Values = dict[str, Any]
+
+
+class Step(NamedTuple):
+    """A trial of a search.
+
+    Args:
+        values: of the hyperparameters; None for a range test.
+        error: what the search minimizes, infinite where there is none.
+        cost: in trials of all epochs.
+    """
+
+    values: Values | None
+    error: float
+    cost: float = 1.0
 
 
 class Missing(Exception):
@@ -76,14 +98,25 @@ class Journal:
         """The same for the same trial."""
         return json.dumps([dict(values), seed], sort_keys=True)
 
-    def trial(self, values: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    def trial(self, values: Mapping[str, Any], seed: int, epochs: int = EPOCHS) -> dict[str, Any]:
         """The outcome, from the journal or now."""
+        known = dict(values) if epochs == EPOCHS else {**values, "epochs": epochs}
+        return self._once(
+            known, seed, lambda: trial(self.problem, values, seed, test=True, epochs=epochs)
+        )
+
+    def range_test(self, seed: int) -> dict[str, Any]:
+        """The learning rates worth a trial, from the journal or now."""
+        return self._once({"test": "range"}, seed, lambda: range_test(self.problem, seed))
+
+    def _once(
+        self, values: Values, seed: int, make: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
         key = self.key(values, seed)
         if key not in self.done:
             if not self.running:
                 raise Missing
-            outcome = trial(self.problem, values, seed, test=True)
-            line = {"values": dict(values), "seed": seed, **outcome}
+            line = {"values": values, "seed": seed, **make()}
             append(self.path, line)
             self.done[key] = line
         return self.done[key]
@@ -102,7 +135,9 @@ def random_point(problem: Problem, number: int) -> Values:
     }
 
 
-def oracle_of(name: str, problem: Problem, seed: int, trials: int) -> Any:
+def oracle_of(
+    name: str, problem: Problem, seed: int, trials: int, rates: tuple[float, float] | None
+) -> Any:
     """The strategy, as KerasTuner's tuners would use it."""
     import keras_tuner
 
@@ -115,11 +150,16 @@ def oracle_of(name: str, problem: Problem, seed: int, trials: int) -> Any:
         "hyperparameters": space(problem),
         "max_consecutive_failed_trials": trials + 1,
     }
+    if name == "hyperband":
+        del options["max_trials"]
+        return keras_tuner.oracles.HyperbandOracle(
+            max_epochs=EPOCHS, factor=3, hyperband_iterations=trials, **options
+        )
     if name.startswith("bayesian"):
         return keras_tuner.oracles.BayesianOptimizationOracle(num_initial_points=6, **options)
     if name == "staged":
-        return StagedOracle(**options)
-    return GuidedOracle(diagnose=name == "guided", **options)
+        return StagedOracle(learning_rates=rates, **options)
+    return GuidedOracle(diagnose=name == "guided", learning_rates=rates, **options)
 
 
 def search(
@@ -128,54 +168,63 @@ def search(
     journal: Journal,
     until: int,
     say: Callable[[str], None] = lambda line: None,
-) -> list[tuple[Values, float]]:
+) -> list[Step]:
     """The trials of one search with their validation errors, in order.
 
     It is planned for the last of ``BUDGETS``, even where it ends before.
     """
-    found: list[tuple[Values, float]] = []
+    found: list[Step] = []
     defaults = dict(space(journal.problem).values)
+    rates = None
+    if name in RULED:
+        rates = journal.range_test(SEARCH_SEED + seed)["range"]
+        found.append(Step(None, np.inf))
     with tempfile.TemporaryDirectory() as folder:
-        oracle = oracle_of(name, journal.problem, seed, BUDGETS[-1])
+        oracle = oracle_of(name, journal.problem, seed, BUDGETS[-1] - len(found), rates)
         oracle.verbose = 0
         oracle._set_project_dir(folder, "search")
-        for number in range(until):
+        while sum(step.cost for step in found) < until - 1e-9:
             made = oracle.create_trial("search")
             if made.status == "STOPPED":
                 break
-            if name.endswith("from default") and not number:
+            if name.endswith("from default") and not found:
                 made.hyperparameters.values = dict(defaults)
-            values = dict(made.hyperparameters.values)
-            line = journal.trial(values, SEARCH_SEED + seed)
+            proposed = dict(made.hyperparameters.values)
+            values = {key: proposed[key] for key in defaults}
+            epochs = proposed.get("tuner/epochs", EPOCHS)
+            line = journal.trial(values, SEARCH_SEED + seed, epochs)
             if "failed" in line:
                 made.status = "FAILED"
             else:
                 oracle.update_trial(made.trial_id, {n: line[n] for n in METRICS})
                 made.status = "COMPLETED"
             oracle.end_trial(made)
-            found.append((values, error_of(line)))
+            cost = (epochs - proposed.get("tuner/initial_epoch", 0)) / EPOCHS
+            found.append(Step(values, error_of(line), cost))
             reason = getattr(oracle, "reasons", {}).get(made.trial_id, "")
-            say(f"{name} {seed}, trial {number + 1}: {error_of(line):.4f} {reason}")
+            say(f"{name} {seed}, trial {len(found)}: {error_of(line):.4f} {reason}")
     return found
 
 
-def drawn(name: str, group: int, journal: Journal) -> list[tuple[Values, float]]:
+def drawn(name: str, group: int, journal: Journal) -> list[Step]:
     """A group of random trials out of the bank, none of which is in another group."""
     size = BUDGETS[-1]
     numbers = range(group * size, (group + 1) * size)
     points = [(random_point(journal.problem, n), n) for n in numbers]
     if name == "random from default":
         points[0] = (dict(space(journal.problem).values), SEARCH_SEED + group)
-    return [(values, error_of(journal.trial(values, seed))) for values, seed in points]
+    return [Step(values, error_of(journal.trial(values, seed))) for values, seed in points]
 
 
-def winners(trials: Sequence[tuple[Values, float]]) -> dict[int, Values]:
+def winners(trials: Sequence[Step]) -> dict[int, Values]:
     """The best trial after each budget."""
-    return {
-        budget: min(trials[:budget], key=lambda item: item[1])[0]
-        for budget in BUDGETS
-        if budget <= len(trials)
-    }
+    spent = np.cumsum([step.cost for step in trials])
+    found = {}
+    for budget in BUDGETS:
+        afforded = [step for step, cost in zip(trials, spent, strict=True) if cost < budget + 1e-9]
+        if spent[-1] > budget - 1:
+            found[budget] = min(afforded, key=lambda step: step.error).values or {}
+    return found
 
 
 def scores(values: Values, journal: Journal, seeds: Sequence[int]) -> list[float]:
@@ -186,7 +235,7 @@ def scores(values: Values, journal: Journal, seeds: Sequence[int]) -> list[float
 
 def runs(
     options: argparse.Namespace, journal: Journal
-) -> Iterator[tuple[str, list[tuple[Values, float]], dict[int, list[float]]]]:
+) -> Iterator[tuple[str, list[Step], dict[int, list[float]]]]:
     """Every search: contender, its trials, and the test errors of its winners by budget."""
     fresh = FRESH[: options.fresh]
     say = print if options.verbose else lambda line: None
@@ -205,13 +254,13 @@ def runs(
 
 def report(options: argparse.Namespace, journal: Journal) -> None:
     """A row for each contender."""
-    table: dict[str, list[tuple[list[tuple[Values, float]], dict[int, list[float]]]]] = {}
+    table: dict[str, list[tuple[list[Step], dict[int, list[float]]]]] = {}
     for name, trials, found in runs(options, journal):
         table.setdefault(name, []).append((trials, found))
     rng = np.random.default_rng(0)
     goal = None
     if "random" in table:
-        best = [min(error for _, error in trials) for trials, _ in table["random"]]
+        best = [min(step.error for step in trials) for trials, _ in table["random"]]
         goal = float(np.median(best))
         print(f"random's best of {BUDGETS[-1]}: validation error {goal:.4f} in the median")
     print(f"{'contender':<24}{'searches':>9}", *(f"test error after {b:<12}" for b in BUDGETS))
@@ -224,7 +273,7 @@ def report(options: argparse.Namespace, journal: Journal) -> None:
         print(f"{name:<24}{len(rows):>9}", *cells)
     for name, rows in table.items() if goal is not None else ():
         counts = [reached(trials, goal) for trials, _ in rows]
-        shown = ["more" if c > BUDGETS[-1] else str(c) for c in sorted(counts)]
+        shown = ["more" if c > BUDGETS[-1] else f"{c:.3g}" for c in sorted(counts)]
         middle = float(np.median(counts))
         print(f"{name:<24} trials to that validation error: median {middle:g} ({' '.join(shown)})")
     compare(table, rng)
@@ -242,12 +291,14 @@ def interval(errors: np.ndarray, rng: np.random.Generator) -> tuple[float, float
     return float(low), float(high)
 
 
-def reached(trials: Sequence[tuple[Values, float]], goal: float) -> int:
-    """The trial that first got there, or one more than all."""
-    for number, (_, error) in enumerate(trials, start=1):
-        if error <= goal:
-            return number
-    return BUDGETS[-1] + 1
+def reached(trials: Sequence[Step], goal: float) -> float:
+    """The trials spent when a search first got there, or one more than all."""
+    spent = 0.0
+    for step in trials:
+        spent += step.cost
+        if step.error <= goal:
+            return spent
+    return BUDGETS[-1] + 1.0
 
 
 def compare(table: Mapping[str, Any], rng: np.random.Generator) -> None:
