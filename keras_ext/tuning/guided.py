@@ -59,7 +59,7 @@ def guided(
         return None
     start = start_values(axes, learning_rates)
     if not made:
-        return Proposal(start, "the default values, to start from", "start")
+        return Proposal(start, start_reason(learning_rates), "start")
     best = trials.best()
     base = dict(best.values) if best else dict(trials.tried[0].values)
     base = complete(axes, base)
@@ -98,6 +98,15 @@ def start_values(
         low, high = learning_rates
         values[rate.name] = rate.near(min(high, max(low, float(rate.default))))
     return active(axes, values)
+
+
+def start_reason(learning_rates: tuple[float, float] | None) -> str:
+    """Why the first trial, in words."""
+    reason = "the default values, to start from"
+    if learning_rates is None:
+        return reason
+    low, high = learning_rates
+    return f"{reason}; learning rates from {low:.2g} to {high:.2g} are worth a trial"
 
 
 def complete(axes: Sequence[Axis], values: Values) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from keras_ext.tuning.guided import (
     complete,
     measure_again,
     several,
+    start_reason,
     start_values,
 )
 from keras_ext.tuning.moves import in_words, plain
@@ -78,7 +79,7 @@ def staged(
         return None
     if not tried:
         start = start_values(axes, learning_rates)
-        return Proposal(start, "the default values, to start from", "stage 1", base=start)
+        return Proposal(start, start_reason(learning_rates), "stage 1", base=start)
     place = _place(trials, budget, noise, learning_rates)
     rng = np.random.default_rng([seed, len(tried)])
     while place.number <= len(STAGES):

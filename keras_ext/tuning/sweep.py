@@ -30,6 +30,7 @@ from keras_ext.sweep_records import (
 from keras_ext.training.round import Builder
 from keras_ext.training.run import versions
 from keras_ext.tuning import hparams, oracles
+from keras_ext.tuning.first_rates import set_first_rates
 from keras_ext.tuning.journal import Journal
 from keras_ext.tuning.project import check_settings, fingerprint, locked
 from keras_ext.tuning.scores import check_objective
@@ -87,7 +88,8 @@ def sweep(
         executions: of each trial, on different seeds; their mean counts.
         confirm: fresh seeds for the winner, 0 to leave the test examples closed.
         retries: how often a trial that raised is tried again.
-        options: of the strategy.
+        options: of the strategy. Without ``learning_rates`` among them, "staged" and "guided" begin
+            with a learning-rate range test of the default point, a hundred mini-batches long.
         build: makes the uncompiled model, see ``models.build``.
         reuse: compile once for points that differ only in numbers, see ``Trainer``.
         trainer: something else that trains the points, in place of ``build`` and ``reuse``.
@@ -145,15 +147,18 @@ def sweep(
         for problem in journal.problems:
             warnings.warn(problem, stacklevel=2)
         check_settings(folder, settings, begun=bool(journal.events))
-        oracles.replay(oracle, journal.events)
-        oracles.keep_files(oracle, folder / "keras_tuner")
+        trainer = trainer or Trainer(_given(splits), build=build, reuse=reuse)
         hparams.write_experiment(folder / "tensorboard", settings["space"])
         with LiveTable(max_trials, trials_of(journal), console=console, quiet=quiet) as table:
+            first = point(space, hyperparameters, base)
+            set_first_rates(oracle, journal, trainer, first, table.says)
+            oracles.replay(oracle, journal.events)
+            oracles.keep_files(oracle, folder / "keras_tuner")
             tuner = ConfigTuner(
                 oracle,
                 space=space,
                 base=base,
-                trainer=trainer or Trainer(_given(splits), build=build, reuse=reuse),
+                trainer=trainer,
                 journal=journal,
                 directory=folder,
                 objective=objective,

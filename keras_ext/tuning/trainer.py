@@ -13,18 +13,21 @@ from typing import Any, Protocol
 
 import keras
 
-from keras_ext import models
+from keras_ext import data, models
 from keras_ext.callbacks import measure
 from keras_ext.diagnosis import Diagnosis, ErrorEstimate, diagnose
 from keras_ext.files import atomic_write
 from keras_ext.records import Splits, TrainConfig
 from keras_ext.sweep_records import Execution
+from keras_ext.training.learning_rate_range import LearningRateRange, learning_rate_range
 from keras_ext.training.reuse import CompiledModels
-from keras_ext.training.round import Builder, compiled_model, train_round
+from keras_ext.training.round import Builder, batch_size, compiled_model, train_round
 from keras_ext.training.run import save_model
 from keras_ext.training.turn import knob_values
 
 OnEpoch = Callable[[int, dict[str, float]], None]
+RANGE_STEPS = 100
+"""Mini-batches of a learning-rate range test."""
 
 
 class Trains(Protocol):
@@ -97,6 +100,15 @@ class Trainer:
             seconds=seconds,
             compiled=self.models.reused == before,
             train_validation=made.train_validation,
+        )
+
+    def learning_rate_range(self, config: TrainConfig) -> LearningRateRange:
+        """A range test from the initial weights of a configuration, on clean examples."""
+        train, size = self.splits.train, batch_size(config, self.splits.train)
+        few = data.sample(train, min(len(train), RANGE_STEPS * size), seed=config.seed)
+        model, _ = compiled_model(config, few, build=self.build)
+        return learning_rate_range(
+            model, (few.x, few.y), steps=RANGE_STEPS, batch_size=size, seed=config.seed
         )
 
     def test(self, save: Path | None) -> ErrorEstimate:
