@@ -56,6 +56,8 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
     """The value as its annotation wants it: whole numbers count as floats, lists as tuples."""
     if hint is Any:
         return value
+    if isinstance(value, np.generic):
+        return coerce(value.item(), hint, name)
     if get_origin(hint) is Mapping:
         if isinstance(value, Mapping):
             inner = get_args(hint)[1]
@@ -67,7 +69,8 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
             except ConfigError:
                 continue
     elif dataclasses.is_dataclass(hint):
-        return decode(hint, value, name + ".")
+        same = isinstance(value, typing.cast(type, hint))
+        return value if same else decode(hint, value, name + ".")
     elif get_origin(hint) is tuple:
         if isinstance(value, (list, tuple)):
             return tuple(coerce(item, get_args(hint)[0], name) for item in value)
@@ -78,6 +81,16 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
         return value
     wanted = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else str(hint)
     raise ConfigError(f"{name} must be {wanted}, got {value!r}")
+
+
+def check_types(record: Any) -> None:
+    """Refuse a field that is not of the type of its annotation; lists become tuples there."""
+    cls: Any = type(record)
+    for name, hint in _hints(cls).items():
+        value = getattr(record, name)
+        coerced = coerce(value, hint, name)
+        if not isinstance(value, (int, float)):  # A whole number may stand for a float as it is.
+            object.__setattr__(record, name, coerced)
 
 
 def one_of(record: Any, name: str, choices: tuple[Any, ...]) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 
 from keras_ext.diagnosis import Diagnosis, ErrorEstimate
 from keras_ext.errors import ConfigError, DataError
-from keras_ext.fields import decode, encode, one_of, within
+from keras_ext.fields import check_types, decode, encode, one_of, within
+from keras_ext.rows import is_array, lazy, taken
 
 SCHEMA = "keras_ext.run/1"
 
@@ -32,16 +33,17 @@ class Arrays:
 
     Args:
         x: array of shape (examples, ...); images are uint8 of shape (examples, height, width,
-            channels).
+            channels). It may lie on disk, mapped into memory or in a file of h5py.
         y: array of shape (examples,): class numbers as whole numbers from 0 on, or values for
-            regression as floats.
+            regression as floats (of any shape, but then without classes).
         name: what to call the data in messages and reports.
         classes: the name of each class, by default its number; empty for regression.
         published: for each published split its first row and the row after its last.
 
     Raises:
         DataError: when x or y is no array, x no numbers of one shape, y is neither class numbers
-            nor floats, x and y differ in length, or a published split leaves the rows.
+            nor floats without classes, x and y differ in length, or a published split leaves the
+            rows.
     """
 
     x: np.ndarray
@@ -52,8 +54,12 @@ class Arrays:
 
     def __post_init__(self) -> None:
         for name, part in (("x", self.x), ("y", self.y)):
-            if not (hasattr(part, "shape") and hasattr(part, "dtype")):
-                raise DataError(f"{self.name}: {name} must be an array, got {type(part).__name__}")
+            if not is_array(part):
+                raise DataError(
+                    f"{self.name}: {name} must be an array, got {type(part).__name__}: np.asarray"
+                    " makes one of numbers in lists, tables and tensors"
+                )
+            object.__setattr__(self, name, lazy(part))
         if self.x.dtype.kind not in "biuf":
             shapes = {np.shape(example) for example in self.x} if self.x.dtype.kind == "O" else ()
             sizes = " and ".join(map(str, sorted(shapes)[:2]))
@@ -61,27 +67,43 @@ class Arrays:
             raise DataError(
                 f"{self.name}: x must be numbers of one shape an example, got {self.x.dtype}{why}"
             )
-        if self.y.dtype.kind not in "iuf" or (self.y.dtype.kind in "iu" and self.y.ndim != 1):
+        whole, flat = self.y.dtype.kind in "iu", self.y.ndim == 1
+        if not (whole and flat) and (self.y.dtype.kind != "f" or self.classes):
+            wanted = "where classes are named" if self.classes else "or floats for regression"
             raise DataError(
                 f"{self.name}: y must have class numbers of shape (examples,), whole numbers from 0"
-                f" on, or floats for regression; got {self.y.dtype} of shape {self.y.shape}"
+                f" on, {wanted}; got {self.y.dtype} of shape {self.y.shape}{self._remedy()}"
             )
         if len(self.x) != len(self.y):
             raise DataError(f"{self.name}: x has {len(self.x)} examples but y has {len(self.y)}")
         if not self.classes and len(self.y) and self.y.ndim == 1 and self.y.dtype.kind in "iu":
-            object.__setattr__(self, "classes", tuple(map(str, range(int(self.y.max()) + 1))))
+            object.__setattr__(self, "classes", tuple(map(str, range(int(np.max(self.y)) + 1))))
         for split, (first, last) in self.published.items():
             if not 0 <= first <= last <= len(self.x):
                 raise DataError(
                     f"{self.name}: split {split!r} is rows {first}:{last} of {len(self.x)}"
                 )
 
+    def _remedy(self) -> str:
+        """What makes class numbers of the labels that there are, in words."""
+        if self.y.ndim == 2 and self.y.shape[1] > 1:
+            return ": y.argmax(axis=1) makes class numbers of one-hot labels"
+        if self.y.ndim == 2 and self.y.dtype.kind in "iu":
+            return ": y.ravel() has that shape"
+        if self.y.dtype.kind == "f" and self.classes:
+            return ": y.astype('int32') if they are class numbers, classes=() if they are values"
+        return ""
+
     def __len__(self) -> int:
         return len(self.x)
 
     def take(self, rows: np.ndarray | slice) -> Arrays:
-        """The examples of the given rows, without published splits."""
-        return Arrays(self.x[rows], self.y[rows], self.name, self.classes)
+        """The examples of the given rows, without published splits.
+
+        Of arrays on disk that are too large for the memory the rows are named (``rows.Rows``), and
+        read when they are asked for. A slice copies nothing.
+        """
+        return Arrays(taken(self.x, rows), taken(self.y, rows), self.name, self.classes)
 
     def part(self, split: str) -> Arrays:
         """One split as published, for example ``part("test")``."""
@@ -132,6 +154,9 @@ class Augmentation:
             as in Keras.
         value_range: lowest and highest value of a pixel; needed from contrast to erasing.
         magnitude: multiplies all of the strengths; 0 is no augmentation at all.
+
+    Raises:
+        ConfigError: naming the field and the value received.
     """
 
     flip: str | None = None
@@ -151,6 +176,7 @@ class Augmentation:
     magnitude: float = 1.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         one_of(self, "flip", FLIPS)
         one_of(self, "fill_mode", FILL_MODES)
         within(self, "rotation", 0, 180)
@@ -245,6 +271,7 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         one_of(self, "model", MODELS)
         one_of(self, "activation", ACTIVATIONS)
         one_of(self, "optimizer", OPTIMIZERS)

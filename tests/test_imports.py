@@ -21,15 +21,18 @@ FILES = sorted(
 )
 
 # Each room, and the rooms below it. Siblings don't import each other.
+LARGE = {"memory", "rows"}
 IMAGES = {"affine", "resample", "pixels", "augmented"}
-RECORDS = {"errors", "files", "diagnosis", "fields", "records", "sweep_records"} | IMAGES
+RECORDS = {"errors", "files", "diagnosis", "fields", "records", "sweep_records"} | LARGE | IMAGES
 ALGORITHMS = RECORDS | {"regularization", "gradients"}
 BELOW = {
     "errors": set(),
     "files": {"errors"},
     "diagnosis": {"errors"},
     "fields": {"errors", "diagnosis"},
-    "records": {"errors", "fields", "diagnosis"},
+    "memory": set(),
+    "rows": {"memory"},
+    "records": {"errors", "fields", "diagnosis", "rows"},
     "sweep_records": {"errors", "fields", "diagnosis", "records"},
     "affine": {"records"},
     "resample": set(),

@@ -13,6 +13,7 @@ from keras_ext.callbacks import outputs
 from keras_ext.callbacks.outputs import ONLY, Output
 from keras_ext.errors import ConfigError
 from keras_ext.gradients import random_state
+from keras_ext.rows import Rows, lazy, taken
 
 INFINITE = -1  # what a tf.data.Dataset answers for its cardinality
 
@@ -24,19 +25,27 @@ class Examples:
     Args:
         x: array of shape (examples, ...), or a structure of such arrays for several inputs.
         y: array of shape (examples, ...).
+
+    Both may be ``Rows`` of what is too large for the memory.
     """
 
     x: Any
-    y: np.ndarray
+    y: Any
 
     def __len__(self) -> int:
         return len(self.y)
 
     def sample(self, count: int, seed: int) -> Examples:
-        """At most ``count`` examples, stratified by label; all of them without a copy."""
+        """At most ``count`` examples, stratified by label; all of them without a copy.
+
+        Inputs on disk that are too large for the memory stay there.
+        """
         if count >= len(self):
             return self
-        return self.rows(stratified_rows(self.y, count, seed))
+        rows = stratified_rows(self.y, count, seed)
+        return Examples(
+            keras.tree.map_structure(lambda leaf: taken(leaf, rows), self.x), self.y[rows]
+        )
 
     def rows(self, rows: Any) -> Examples:
         """Some of the examples, by number or as a slice."""
@@ -109,7 +118,7 @@ def joined(parts: list[Examples], name: str = "data") -> Examples:
     return _not_empty(Examples(x, np.concatenate([part.y for part in parts])), name)
 
 
-def stratified_rows(y: np.ndarray, count: int, seed: int) -> np.ndarray:
+def stratified_rows(y: Any, count: int, seed: int) -> np.ndarray:
     """``count`` distinct rows in ascending order, each label in proportion to within one example.
 
     The rows are put in order of their label (numbers by size, so a regression is spread over
@@ -120,7 +129,7 @@ def stratified_rows(y: np.ndarray, count: int, seed: int) -> np.ndarray:
     2
     """
     rng = np.random.default_rng(seed)
-    values = strata(y)
+    values = None if isinstance(y, Rows) else strata(y)
     order = np.lexsort((rng.random(len(y)), np.zeros(len(y)) if values is None else values))
     places = (np.arange(count) + rng.random()) * (len(y) / count)
     return np.sort(order[np.minimum(places.astype(int), len(y) - 1)])
@@ -141,7 +150,7 @@ def _labelled(batch: Any, name: str, output: Output) -> Examples:
         raise ConfigError(f"{name} must be labelled, (x, y) or batches of (x, y), got {what}")
     if batch[1] is None:
         raise ConfigError(f"{name} must be labelled, (x, y) or batches of (x, y), got y=None")
-    x, y = keras.tree.map_structure(_array, batch[0]), _array(outputs.labels(batch[1], output))
+    x, y = keras.tree.map_structure(array_of, batch[0]), array_of(outputs.labels(batch[1], output))
     for leaf in (*keras.tree.flatten(x), y):
         if not y.ndim or leaf.shape[:1] != y.shape[:1]:
             batched = "" if y.ndim else ": the data set must be batched, as by .batch(32)"
@@ -158,8 +167,12 @@ def _not_empty(examples: Examples, name: str) -> Examples:
     return examples
 
 
-def _array(leaf: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else leaf)
+def array_of(leaf: Any) -> Any:
+    """A tensor, list or array as an array of numpy; what is too large to be copied as ``Rows``."""
+    if keras.ops.is_tensor(leaf):
+        return np.asarray(keras.ops.convert_to_numpy(leaf))
+    unread = lazy(leaf)
+    return unread if isinstance(unread, Rows) else np.asarray(leaf)
 
 
 def _iterator(data: Any, name: str) -> Iterator[Any]:

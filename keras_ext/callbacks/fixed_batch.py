@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ext.callbacks.examples import array_of
 from keras_ext.errors import ConfigError
 from keras_ext.gradients import adapter
 
@@ -29,15 +30,14 @@ def fixed_batch(x: Any, y: Any, count: int, seed: int) -> tuple[Any, Any]:
     rows = np.arange(length)
     if count < length:
         rows = np.sort(np.random.default_rng(seed).choice(length, count, replace=False))
-    return keras.tree.map_structure(lambda leaf: leaf[rows], data)
+    chosen: tuple[Any, Any] = keras.tree.map_structure(lambda leaf: leaf[rows], data)
+    adapter.check_data(*chosen, None)  # What lies on disk is read only now.
+    return chosen
 
 
 def _arrays(name: str, data: Any) -> Any:
-    """The data with every leaf as an array of numpy."""
+    """The data with every leaf as an array of numpy, or as ``Rows`` of what is too large."""
     if data is None or isinstance(data, (str, bytes)):
         raise ConfigError(f"{name} must be an array, or a structure of arrays, got {name}={data!r}")
 
-    def array(leaf: Any) -> np.ndarray:
-        return np.asarray(keras.ops.convert_to_numpy(leaf) if keras.ops.is_tensor(leaf) else leaf)
-
-    return keras.tree.map_structure(array, data)
+    return keras.tree.map_structure(array_of, data)

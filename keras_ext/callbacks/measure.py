@@ -101,10 +101,11 @@ def measure_each(
             " diverged, try a lower learning rate first"
         )
     mask = masks.of_output(model, examples.x, batch_size, chosen)
-    values = per_example_errors(examples.y, predicted, loss=loss, error=error, mask=mask)
+    y = np.asarray(examples.y)
+    values = per_example_errors(y, predicted, loss=loss, error=error, mask=mask)
     if loss is None:
         return Measured(values, None, None)
-    costs = losses.costs(loss, examples.y, predicted)
+    costs = losses.costs(loss, y, predicted)
     if costs.shape[:1] != predicted.shape[:1]:
         return Measured(values, None, losses.finite_mean(costs))
     counted = costs if mask is None else costs[masks.spread(mask, costs)]

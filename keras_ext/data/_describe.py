@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from keras_ext.rows import chunks
+
+WHOLE = ("brightness", "contrast", "sharpness")
 SIDE = 14
 """Cells along each side of an image."""
 
 
-def describe(x: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def describe(*parts: Any) -> tuple[np.ndarray, list[str]]:
     """Of images brightness, contrast, sharpness and the mean of each cell; of rows each feature.
 
     A feature with missing or infinite values gets their mean in place of them, and a second column
     that says where they are.
 
     Args:
-        x: numbers of shape (examples, height, width[, channels]) or (examples, features).
+        parts: one after the other; numbers of shape (examples, height, width[, channels]) or
+            (examples, features). Images are read a few at a time.
 
     Returns:
         float32 of shape (examples, columns), and the name of each column.
     """
-    if x.ndim in (3, 4):
-        return _fill(*_images(x if x.ndim == 4 else x[..., None]))
-    flat = np.asarray(x, np.float32).reshape(len(x), -1)
+    if parts[0].ndim in (3, 4):
+        shape = parts[0].shape[1:]
+        shape = shape if len(shape) == 3 else (*shape, 1)
+        found = [_images(chunk.reshape(-1, *shape)) for part in parts for chunk in chunks(part)]
+        return _fill(np.concatenate(found), _names(shape))
+    flat = np.concatenate([np.asarray(part, np.float32).reshape(len(part), -1) for part in parts])
     return _fill(flat, [f"feature {number}" for number in range(flat.shape[1])])
 
 
@@ -50,28 +58,28 @@ def _edges(length: int, cells: int) -> np.ndarray:
     return np.linspace(0, length, min(cells, length) + 1).astype(np.int64)
 
 
-def _images(x: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def _images(x: np.ndarray) -> np.ndarray:
+    """Columns of images of shape (examples, height, width, channels)."""
     values = np.asarray(x, np.float32)
-    channels = values.shape[-1]
     steps = [np.abs(np.diff(values, axis=axis)).sum((1, 2)) for axis in (1, 2)]
     pixels = values.shape[1] * values.shape[2]
-    whole = {
-        "brightness": values.mean((1, 2)),
-        "contrast": values.std((1, 2)),
-        "sharpness": (steps[0] + steps[1]) / (2 * pixels),
-    }
-    cells = cell_means(values, SIDE)
+    whole = (values.mean((1, 2)), values.std((1, 2)), (steps[0] + steps[1]) / (2 * pixels))
+    cells = cell_means(values, SIDE).reshape(len(values), -1)
+    return np.concatenate([*whole, cells], axis=1)
+
+
+def _names(shape: tuple[int, ...]) -> list[str]:
+    """Of the columns of images of a shape (height, width, channels)."""
+    channels = shape[-1]
     of_channel = [f", channel {number}" if channels > 1 else "" for number in range(channels)]
-    rows, columns = (_edges(length, SIDE) for length in values.shape[1:3])
+    rows, columns = (_edges(length, SIDE) for length in shape[:2])
     places = [
         f"rows {top} to {bottom - 1}, columns {left} to {right - 1}{channel}"
         for top, bottom in pairwise(rows.tolist())
         for left, right in pairwise(columns.tolist())
         for channel in of_channel
     ]
-    names = [name + channel for name in whole for channel in of_channel]
-    columns_of = [*whole.values(), cells.reshape(len(values), -1)]
-    return np.concatenate(columns_of, axis=1), [*names, *places]
+    return [name + channel for name in WHOLE for channel in of_channel] + places
 
 
 def _fill(columns: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:

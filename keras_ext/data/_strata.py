@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ext.errors import DataError
 from keras_ext.records import Arrays
+from keras_ext.rows import read
 
 
 def class_rows(arrays: Arrays, rows: np.ndarray, *, at_least: int) -> list[np.ndarray]:
@@ -21,7 +22,7 @@ def class_rows(arrays: Arrays, rows: np.ndarray, *, at_least: int) -> list[np.nd
     Raises:
         DataError: naming a label without a class, or a class with too few rows.
     """
-    labels = np.asarray(arrays.y[rows])
+    labels = read(arrays.y, rows)
     strange = labels[(labels < 0) | (labels >= len(arrays.classes))]
     if strange.size:
         raise DataError(

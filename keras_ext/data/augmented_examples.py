@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from keras_ext.augmented import augmented
+from keras_ext.data._accept import arrays_of
 from keras_ext.data.augment import draw
 from keras_ext.data.batches import check_augmentation
 from keras_ext.errors import ConfigError
@@ -14,7 +16,12 @@ from keras_ext.records import Arrays, Augmentation
 
 
 def augmented_examples(
-    arrays: Arrays, augmentation: Augmentation, *, examples: int = 6, versions: int = 7, seed: int
+    arrays: Arrays | tuple[Any, Any],
+    augmentation: Augmentation,
+    *,
+    examples: int = 6,
+    versions: int = 7,
+    seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first examples, and what training would see of them, for ``figures.augmented_images``.
 
@@ -39,6 +46,7 @@ def augmented_examples(
             raise ConfigError(f"{name} must be at least 1, got {name}={count}")
     if augmentation.magnitude == 0:
         augmentation = replace(augmentation, magnitude=1.0)
+    arrays = arrays_of(arrays, "arrays")
     some = arrays.take(slice(0, examples))
     plain = replace(augmentation, mixup=0.0, cutmix=0.0)
     check_augmentation(arrays, plain)

@@ -10,10 +10,12 @@ import numpy as np
 
 from keras_ext.affine import DRAWS, Draw
 from keras_ext.data import host
+from keras_ext.data._accept import arrays_of
 from keras_ext.data._seeding import Stream, check_seed, permutation
 from keras_ext.data.augment import draw
 from keras_ext.errors import ConfigError, DataError
 from keras_ext.records import Arrays, Augmentation
+from keras_ext.rows import streams
 
 PLACEMENTS = ("auto", "device", "host")
 DEVICE_BYTES = 2**31
@@ -23,7 +25,7 @@ LOOKED_AT = 1000
 
 
 def training_batches(
-    arrays: Arrays,
+    arrays: Arrays | tuple[Any, Any],
     *,
     batch_size: int,
     augmentation: Augmentation | None = None,
@@ -44,11 +46,14 @@ def training_batches(
     All geometric changes become one affine transform an image, resampled once (bilinear) for the
     whole batch. Images keep their dtype, with or without augmentation; whole numbers are rounded.
     With MixUp or CutMix, labels are float32 of shape (batch, classes), the share of each class,
-    for ``keras.losses.CategoricalCrossentropy``.
+    for ``keras.losses.CategoricalCrossentropy`` or ``training.MixedCrossentropy``, which takes
+    class numbers, too. A loss of class numbers is refused with a remedy by the training model when
+    it is compiled; from the host by ``training_model``, when the model is compiled before (the
+    ``fit`` of a model of your own would end in Keras's message about the rank of its arguments).
 
     Args:
-        arrays: the training examples; images of shape (examples, height, width, channels) to be
-            augmented.
+        arrays: the training examples, a tuple (x, y) will do; images of shape (examples, height,
+            width, channels) to be augmented.
         batch_size: examples a batch.
         augmentation: None, or what to change at random.
         placement: "host" gathers and augments in a tf.data pipeline, which two processor cores
@@ -67,7 +72,8 @@ def training_batches(
         ``keras.utils.PyDataset`` of ((rows, draws), y) with the same function, which needs no
         TensorFlow. Both have ``training_model(model)`` and ``placement``. Fit with
         ``shuffle=False``: the order is drawn here. From the host, arrays that take more than a
-        quarter of the memory (memory-mapped ones) are read from the disk a batch at a time.
+        quarter of the memory (memory-mapped ones), and all parts of them, are read from the disk a
+        batch at a time.
 
     >>> arrays = Arrays(np.zeros((5, 8, 8, 1), "uint8"), np.arange(5))
     >>> batches = training_batches(arrays, batch_size=2, placement="device", seed=0)
@@ -76,12 +82,13 @@ def training_batches(
     ('device: as asked for', 3, True, 1)
 
     Raises:
-        ConfigError: for a batch size below 1, another placement, or augmentation of what are no
-            images.
+        ConfigError: for what are no arrays, a batch size below 1, another placement, or
+            augmentation of what are no images.
         DataError: without examples, or for a label without a class.
         MissingExtraError: for "host", without TensorFlow.
     """
     check_seed(seed)
+    arrays = arrays_of(arrays, "arrays")
     _check(arrays, batch_size)
     _check_labels(arrays)
     chosen = _chosen(arrays, placement)
@@ -93,12 +100,12 @@ def training_batches(
     plan = partial(_plan, len(arrays), change, seed)
     batches = host.shuffled(arrays, batch_size, change, plan, epochs)
     batches.set_epoch = epochs.set_epoch
-    batches.training_model = lambda core: core
+    batches.training_model = partial(_itself, mixes=change is not None and change.mixes)
     batches.placement = chosen
     return batches
 
 
-def evaluation_batches(arrays: Arrays, *, batch_size: int) -> Any:
+def evaluation_batches(arrays: Arrays | tuple[Any, Any], *, batch_size: int) -> Any:
     """Every example once, in order and unchanged.
 
     Returns:
@@ -109,6 +116,7 @@ def evaluation_batches(arrays: Arrays, *, batch_size: int) -> Any:
         DataError: without examples.
         MissingExtraError: without TensorFlow.
     """
+    arrays = arrays_of(arrays, "arrays")
     _check(arrays, batch_size)
     return host.in_order(arrays, batch_size)
 
@@ -121,7 +129,7 @@ def _chosen(arrays: Arrays, placement: str) -> str:
         )
     size = f"{arrays.x.nbytes / 2**20:,.0f} MiB of images"
     place, why = (placement, "as asked for") if placement != "auto" else _automatic(arrays, size)
-    if place == "host" and host.streams(arrays.x):
+    if place == "host" and streams(arrays.x):
         why += f"; {size} are read from disk a batch at a time"
     return f"{place}: {why}"
 
@@ -169,6 +177,15 @@ def _resident(
     return batches
 
 
+def _itself(core: Any, *, mixes: bool) -> Any:
+    """The model as it is; one that is compiled must take mixed labels."""
+    if mixes and core.compiled:
+        from keras_ext.data.mixed_labels import check_takes_shares
+
+        check_takes_shares(core.loss)
+    return core
+
+
 def _plan(
     examples: int, change: Augmentation | None, seed: int, epoch: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -192,9 +209,8 @@ def check_augmentation(arrays: Arrays, change: Augmentation | None) -> None:
         raise ConfigError("mixup and cutmix need class numbers, got values for regression")
     if not change.tints:
         return
-    values = arrays.x
-    if host.streams(values):
-        values = values[np.arange(0, len(values), -(-len(values) // LOOKED_AT))]
+    every = -(-len(arrays) // LOOKED_AT) if streams(arrays.x) else 1
+    values = np.asarray(arrays.x) if every == 1 else arrays.x[np.arange(0, len(arrays), every)]
     low, high = float(values.min()), float(values.max())
     if (
         low < change.value_range[0]
@@ -211,7 +227,8 @@ def _check_labels(arrays: Arrays) -> None:
     """Refuse class numbers that no class has: mixed, they would be shares of nothing."""
     if not arrays.classes or arrays.y.ndim != 1 or arrays.y.dtype.kind not in "iu":
         return
-    for label in (int(arrays.y.min()), int(arrays.y.max())):
+    labels = np.asarray(arrays.y)
+    for label in (int(labels.min()), int(labels.max())):
         if not 0 <= label < len(arrays.classes):
             raise DataError(
                 f"{arrays.name}: label {label} is outside the {len(arrays.classes)} classes from 0"

@@ -9,6 +9,7 @@ import numpy as np
 from keras_ext.data.duplicates import DUPLICATES_ALLOWED, duplicates
 from keras_ext.errors import DataError
 from keras_ext.records import Arrays, Check, Splits
+from keras_ext.rows import chunks, in_order
 
 
 def check_split(splits: Splits) -> Check:
@@ -87,7 +88,7 @@ def _strange_values(parts: dict[str, Arrays]) -> list[str]:
         found.append(f"train is {kinds['train']} but {other} is {kinds[other]}")
     if parts["train"].x.ndim != 4:
         return found
-    highest = {name: float(np.nanmax(part.x)) for name, part in parts.items()}
+    highest = {name: _highest(part.x) for name, part in parts.items()}
     for name, high in highest.items():
         if min(high, highest["train"]) <= 1 and max(high, highest["train"]) > 2:
             found.append(
@@ -101,12 +102,22 @@ def _strange_values(parts: dict[str, Arrays]) -> list[str]:
 
 def _range(train: Arrays) -> list[str]:
     """What must be said of float images that were not divided by 255; it is no fault."""
-    if train.x.ndim != 4 or train.x.dtype.kind != "f" or not 2 < float(np.nanmax(train.x)) <= 255:
+    if train.x.ndim != 4 or train.x.dtype.kind != "f":
+        return []
+    highest = _highest(train.x)
+    if not 2 < highest <= 255:
         return []
     return [
-        f"{train.x.dtype} images go up to {float(np.nanmax(train.x)):g}: divide by 255 unless the "
+        f"{train.x.dtype} images go up to {highest:g}: divide by 255 unless the "
         "model normalises them first"
     ]
+
+
+def _highest(x: np.ndarray) -> float:
+    """The highest value that is not missing."""
+    return float(
+        np.fmax.reduce([np.fmax.reduce(chunk, axis=None) for chunk in chunks(in_order(x))])
+    )
 
 
 def _copies(parts: dict[str, Arrays]) -> dict[str, int]:

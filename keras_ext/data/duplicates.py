@@ -8,15 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_ext.data._accept import examples_of
 from keras_ext.data._describe import cell_means
 from keras_ext.errors import ConfigError, DataError
+from keras_ext.rows import read
 
 DUPLICATES_ALLOWED = 0.005
 """Share of held-out examples; as much as the default tolerance between two errors."""
 CELLS = 8
 ROUGHLY = 0.9
 """Correlation of the cells below which two images aren't compared pixel by pixel."""
-CHUNK = 1_000
+CHUNK, CHUNK_VALUES = 1_000, 1 << 24
+"""Images compared together, and the most values that they have in all."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ def duplicates(
     """
     if similarity is not None and not 0 < similarity <= 1:
         raise ConfigError(f"similarity must be in (0, 1], got similarity={similarity!r}")
+    train_x, held_out_x = (
+        examples_of(given, name)
+        for given, name in ((train_x, "train_x"), (held_out_x, "held_out_x"))
+    )
     if train_x.shape[1:] != held_out_x.shape[1:]:
         raise DataError(
             f"examples of shape {train_x.shape[1:]} have no copies of {held_out_x.shape[1:]}"
@@ -81,20 +88,21 @@ def _near(
     train_x: np.ndarray, held_out_x: np.ndarray, rows: np.ndarray, similarity: float
 ) -> tuple[tuple[int, int], ...]:
     """Of these held-out rows those that correlate with their nearest training image."""
+    step = max(1, min(CHUNK, CHUNK_VALUES // max(1, math.prod(train_x.shape[1:]))))
     cells = np.concatenate(
         [
-            _unit(cell_means(train_x[start : start + CHUNK], CELLS))
-            for start in range(0, len(train_x), CHUNK)
+            _unit(cell_means(train_x[start : start + step], CELLS))
+            for start in range(0, len(train_x), step)
         ]
     )
     pairs: list[tuple[int, int]] = []
-    for start in range(0, len(rows), CHUNK):
-        chunk = rows[start : start + CHUNK]
+    for start in range(0, len(rows), step):
+        chunk = rows[start : start + step]
         alike = _unit(cell_means(held_out_x[chunk], CELLS)) @ cells.T
         nearest = alike.argmax(axis=1)
         kept = alike[np.arange(len(chunk)), nearest] >= ROUGHLY
         chunk, nearest = chunk[kept], nearest[kept]
-        exactly = (_unit(held_out_x[chunk]) * _unit(train_x[nearest])).sum(axis=1)
+        exactly = (_unit(held_out_x[chunk]) * _unit(read(train_x, nearest))).sum(axis=1)
         chosen = exactly >= similarity
         pairs += zip(nearest[chosen].tolist(), chunk[chosen].tolist(), strict=True)
     return tuple(pairs)

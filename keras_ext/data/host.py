@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +11,7 @@ from keras_ext.affine import DRAWS, Draw
 from keras_ext.data._require import require
 from keras_ext.data.augment import changer
 from keras_ext.records import Arrays, Augmentation
-
-MEMORY_SHARE = 0.25
-"""Arrays above this share of the machine's memory are not copied, but read a batch at a time."""
-
-CONTROL_GROUPS = tuple(
-    Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory/memory.limit_in_bytes")
-)
-"""What a container may have, in versions 2 and 1."""
+from keras_ext.rows import read, streams
 
 Plan = Callable[[int], tuple[np.ndarray, np.ndarray]]
 """From the number of an epoch to its order and the numbers drawn, place by place."""
@@ -79,51 +70,21 @@ def in_order(arrays: Arrays, batch_size: int) -> Any:
     return _finish(tf, starts.map(batch), len(arrays), batch_size)
 
 
-def streams(array: Any) -> bool:
-    """Whether an array is too large to be copied into memory."""
-    return bool(array.nbytes > MEMORY_SHARE * memory_bytes())
-
-
-def memory_bytes() -> float:
-    """Main memory that this process may use: the machine's, or its container's; else infinite."""
-    found = [float("inf")]
-    if {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(getattr(os, "sysconf_names", ())):
-        found.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
-    for limit in CONTROL_GROUPS:
-        try:
-            found.append(float(limit.read_text()))
-        except (OSError, ValueError):
-            continue
-    return min(found)
-
-
 def reader(tf: Any, array: Any) -> Callable[[Any], Any]:
     """From a tensor of row numbers to these rows of an array, whose dtype and shape they keep.
 
     An array that fits is copied into main memory, where tf.data works, also beside an accelerator.
-    Of one that doesn't, a memory-mapped one as a rule, only the rows asked for are read, from
-    the first to the last as they lie on the disk.
+    Of one that doesn't, a memory-mapped one as a rule, and of ``Rows`` only those asked for are
+    read, from the first to the last as they lie on the disk.
     """
     shape = (None, *array.shape[1:])
     if not streams(array):
         with tf.device("CPU:0"):
-            tensor = tf.constant(array)
+            tensor = tf.constant(np.asarray(array))
         return lambda rows: tf.ensure_shape(tf.gather(tensor, rows), shape)
     return lambda rows: tf.ensure_shape(
-        tf.numpy_function(lambda wanted: rows_of(array, wanted), [rows], array.dtype), shape
+        tf.numpy_function(lambda wanted: read(array, wanted), [rows], array.dtype), shape
     )
-
-
-def rows_of(array: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows of an array in the order asked for, read in the order in which they lie.
-
-    >>> rows_of(np.arange(10) * 10, np.array([7, 0, 3])).tolist()
-    [70, 0, 30]
-    """
-    order = np.argsort(rows, kind="stable")
-    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
-    found[order] = array[rows[order]]
-    return found
 
 
 def _changed(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from keras_ext.data._accept import examples_of
 from keras_ext.data.duplicates import DUPLICATES_ALLOWED, duplicates
 from keras_ext.errors import DataError
+from keras_ext.rows import chunks, in_order
 
 if TYPE_CHECKING:
     import keras
-
-CHUNK_VALUES = 1 << 18
-"""Values looked at together: few enough to stay in a processor's cache as float64."""
 
 
 def normalizer(train_x: np.ndarray, *, apart_from: Sequence[np.ndarray] = ()) -> keras.layers.Layer:
@@ -40,9 +39,10 @@ def normalizer(train_x: np.ndarray, *, apart_from: Sequence[np.ndarray] = ()) ->
     >>> np.asarray(layer(np.array([[2.0, 6.0]], "float32"))).tolist()
     [[1.0, 1.0]]
     """
+    train_x = examples_of(train_x, "train_x")
     mean, variance = moments(train_x)
     for number, held_out in enumerate(apart_from):
-        _check_apart(train_x, held_out, number)
+        _check_apart(train_x, examples_of(held_out, f"apart_from[{number}]"), number)
     import keras
 
     layer = keras.layers.Normalization(
@@ -81,7 +81,8 @@ def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     channels = x.shape[-1]
     count, mean, squares = np.zeros(channels), np.zeros(channels), np.zeros(channels)
     low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
-    for chunk in _chunks(x):
+    for examples in chunks(in_order(x)):
+        chunk = examples.reshape(-1, channels)
         low, high = np.fmin(low, np.fmin.reduce(chunk)), np.fmax(high, np.fmax.reduce(chunk))
         values = chunk.astype(np.float64)
         here, chunk_mean = _counted(values)
@@ -94,13 +95,6 @@ def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     constant = (low == high) | (count == 0)
     mean = np.where(count == 0, 0.0, np.where(constant, low, mean))
     return mean, np.where(constant, 1.0, squares / np.maximum(count, 1))
-
-
-def _chunks(x: np.ndarray) -> Iterator[np.ndarray]:
-    """A few examples at a time, as rows of channels."""
-    step = max(1, CHUNK_VALUES // int(np.prod(x.shape[1:])))
-    for first in range(0, len(x), step):
-        yield np.asarray(x[first : first + step]).reshape(-1, x.shape[-1])
 
 
 def _counted(values: np.ndarray) -> tuple[np.ndarray | int, np.ndarray]:
@@ -119,7 +113,7 @@ def _counted(values: np.ndarray) -> tuple[np.ndarray | int, np.ndarray]:
 
 
 def _has_missing(x: np.ndarray) -> bool:
-    return x.dtype.kind == "f" and any(np.isnan(chunk).any() for chunk in _chunks(x))
+    return x.dtype.kind == "f" and any(np.isnan(chunk).any() for chunk in chunks(in_order(x)))
 
 
 def _check_apart(train_x: np.ndarray, held_out: np.ndarray, number: int) -> None:

@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_ext.data.epoch_number import EpochNumber
 from keras_ext.data.host import Plan
+from keras_ext.data.mixed_labels import check_takes_shares
 from keras_ext.errors import ConfigError
 from keras_ext.pixels import mixed
 from keras_ext.records import Augmentation
@@ -104,7 +105,7 @@ class TrainingModel(keras.Model):
         """
         super().compile(optimizer, *args, **kwargs)
         if self._mix is not None:
-            _check_takes_shares(self.loss)
+            check_takes_shares(self.loss)
         self.core.compile(self.optimizer, *args, **kwargs)
 
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -229,17 +230,6 @@ class IndexBatches(keras.utils.PyDataset):
         rows, draws = self._order[places], self._draws[places]
         y = self._y[rows]
         return (rows, draws), y if self._mix is None else self._mix(y, draws)
-
-
-def _check_takes_shares(loss: Any) -> None:
-    """Refuse what Keras would refuse in a step, in words about shapes."""
-    stock = keras.losses.SparseCategoricalCrossentropy, keras.losses.sparse_categorical_crossentropy
-    found = None if isinstance(loss, (list, tuple, dict)) else keras.losses.get(loss)
-    if type(found) is stock[0] or found is stock[1]:
-        raise ConfigError(
-            "with mixup or cutmix labels are shares of classes: loss must be "
-            f"CategoricalCrossentropy, got loss={loss!r}"
-        )
 
 
 def on_accelerator() -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from keras_ext.data._accept import arrays_of
 from keras_ext.data._describe import describe
 from keras_ext.data._domains import chi_square_tail, tell_apart
 from keras_ext.data._seeding import Stream, check_seed, permutation
 from keras_ext.data.distribution_report import DistributionReport, DistributionTest, FeatureShift
 from keras_ext.errors import ConfigError, DataError
 from keras_ext.records import Arrays
+from keras_ext.rows import taken
 
 FEWEST, MOST = 20, 2_000
 """Examples of each part that are looked at; all labels are."""
@@ -19,8 +23,8 @@ LARGE = 0.2
 
 
 def same_distribution(
-    first: Arrays,
-    second: Arrays,
+    first: Arrays | tuple[Any, Any],
+    second: Arrays | tuple[Any, Any],
     *,
     significance: float = 0.05,
     smallest_effect: float = 0.05,
@@ -45,7 +49,7 @@ def same_distribution(
     Phipson and Smyth (2010), Permutation p-values should never be zero, arXiv:1603.05766.
 
     Args:
-        first, second: the parts; x of one shape.
+        first, second: the parts, x of one shape; tuples (x, y) will do.
         significance: how often a difference may be claimed where there is none.
         smallest_effect: what is too small to matter, as a share of the examples.
         seed: decides which examples are looked at, and the assignments.
@@ -62,15 +66,14 @@ def same_distribution(
         if not 0 <= value < 1:
             raise ConfigError(f"{name} must be a share in [0, 1), got {name}={value!r}")
     check_seed(seed)
+    first, second = arrays_of(first, "first"), arrays_of(second, "second")
     _check_parts(first, second)
     labelled = first.y.ndim == second.y.ndim == 1
     limits = (significance / 2 if labelled else significance, smallest_effect)
     rows = [permutation(len(part), Stream.COMPARISON, seed) for part in (first, second)]
     size = min(len(first), len(second), MOST)
-    both = np.concatenate(
-        [np.asarray(part.x[row[:size]]) for part, row in zip((first, second), rows, strict=True)]
-    )
-    columns, names = describe(both)
+    looked_at = [taken(part.x, row[:size]) for part, row in zip((first, second), rows, strict=True)]
+    columns, names = describe(*looked_at)
     accuracy, p_value, scores = tell_apart(columns, seed=seed)
     detail = f"a classifier tells them apart in {accuracy:.1%} of cases (half by guessing)"
     examples = _judged("examples", p_value, max(0.0, 2 * accuracy - 1), detail, limits)

@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from keras_ext.data._accept import arrays_of
+from keras_ext.data._columns import column
 from keras_ext.data._divide import at_random, by_group, by_hash, by_time
 from keras_ext.data._seeding import Stream, check_seed, permutation
 from keras_ext.data._strata import allocate, class_rows
 from keras_ext.data.split_sizes import split_sizes
 from keras_ext.errors import ConfigError, DataError
 from keras_ext.records import Arrays, Splits
+from keras_ext.rows import read
 
 Way = Callable[[np.ndarray, Sequence[float], int], list[np.ndarray]]
 """Divides rows into parts of the sizes given and the rest; the number tells draws apart."""
 
 
 def split(
-    arrays: Arrays,
+    arrays: Arrays | tuple[Any, Any],
     *,
     seed: int,
     validation: float | None = None,
@@ -38,7 +41,8 @@ def split(
     rows on every machine.
 
     Args:
-        arrays: the data.
+        arrays: the data; a tuple (x, y) will do. Arrays on disk that are too large for the memory
+            stay there, see ``Arrays.take``.
         seed: decides which rows go where, and their order.
         validation: a fraction of all examples (below 1) or their number; None follows
             ``split_sizes``.
@@ -49,8 +53,9 @@ def split(
         stratify: hold the proportions of the classes; None does so for whole-number labels.
         groups: for each example whom it belongs to (a patient, a camera): no group is on two sides,
             and sizes and proportions are met as far as whole groups allow.
-        time: for each example a number or datetime64: the latest are test, those before them
-            validation, the earliest train. What has the same time stays together.
+        time: for each example a number, a date (Python's or datetime64) or text in ISO 8601: the
+            latest are test, those before them validation, the earliest train. What has the same
+            time stays together.
         stable: an example's part depends on the seed and its own bytes alone (with groups, on its
             group's name): appended examples move no other, and copies stay together. Sizes are
             then fractions of what is divided, met about, and must be given; no class is looked at.
@@ -66,6 +71,7 @@ def split(
     (700, 200, 100)
     """
     check_seed(seed)
+    arrays = arrays_of(arrays, "arrays")
     divide = _way(arrays, seed, stratify, groups, time, stable)
     parts, rows = _published(arrays, groups, validation, test)
     total = len(rows) + sum(len(part) for part in parts.values())
@@ -83,7 +89,7 @@ def split(
     return Splits(train=_take(arrays, rows), **parts)
 
 
-def sample(arrays: Arrays, count: int, *, seed: int) -> Arrays:
+def sample(arrays: Arrays | tuple[Any, Any], count: int, *, seed: int) -> Arrays:
     """Some of the examples, each class in proportion, or all when there are no more than ``count``.
 
     Raises:
@@ -96,6 +102,7 @@ def sample(arrays: Arrays, count: int, *, seed: int) -> Arrays:
     check_seed(seed)
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
         raise ConfigError(f"count must be a whole number from 1 on, got count={count!r}")
+    arrays = arrays_of(arrays, "arrays")
     if count >= len(arrays):
         return arrays
     shuffled = permutation(len(arrays), Stream.SAMPLE, seed)
@@ -111,7 +118,7 @@ def _way(
     arrays: Arrays, seed: int, stratify: bool | None, groups: Any, time: Any, stable: bool
 ) -> Way:
     """How rows are divided, once the arguments are known to agree."""
-    named, times = _column(arrays, "groups", groups), _column(arrays, "time", time)
+    named, times = column(len(arrays), "groups", groups), column(len(arrays), "time", time)
     if times is not None and (groups is not None or stable or stratify):
         other = "groups" if groups is not None else "stable=True" if stable else "stratify=True"
         raise ConfigError(f"time orders the examples: leave {other} out")
@@ -132,7 +139,7 @@ def _way(
         if times is not None and draw == 0:
             return by_time(times[rows], rows, counts)
         if named is not None:
-            labels = np.asarray(arrays.y[rows]) if by_class else None
+            labels = read(arrays.y, rows) if by_class else None
             return by_group(named[rows], rows, counts, seed=seed, draw=draw, labels=labels)
         return at_random(arrays, rows, counts, seed=seed, draw=draw, stratify=by_class)
 
@@ -186,26 +193,6 @@ def _take(arrays: Arrays, rows: np.ndarray) -> Arrays:
     first, last = int(rows[0]), int(rows[-1]) + 1
     together = last - first == len(rows) and bool((np.diff(rows) == 1).all())
     return arrays.take(slice(first, last) if together else rows)
-
-
-def _column(arrays: Arrays, name: str, values: Any) -> np.ndarray | None:
-    """One value an example, none of them missing."""
-    if values is None:
-        return None
-    column = np.asarray(values)
-    if column.shape != (len(arrays),):
-        raise ConfigError(
-            f"{name} must have one value for each of {len(arrays):,} examples, got {name} of shape "
-            f"{column.shape}"
-        )
-    kinds = "iufM" if name == "time" else "iufMSU"
-    if column.dtype.kind not in kinds:
-        wanted = "numbers or datetime64" if name == "time" else "whole numbers or text"
-        raise ConfigError(f"{name} must be {wanted}, got {name} of {column.dtype}")
-    missing = np.flatnonzero(column != column)  # NaN and NaT alone differ from themselves
-    if missing.size:
-        raise DataError(f"{name} is missing for example {missing[0]}")
-    return column
 
 
 def _keys(x: np.ndarray, rows: np.ndarray) -> Iterator[bytes]:

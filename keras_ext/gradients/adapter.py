@@ -15,6 +15,7 @@ from keras_ext.gradients import backend, copies
 from keras_ext.gradients.blocked import Trace
 from keras_ext.gradients.compiled_loss import compile_copy
 from keras_ext.gradients.remaking import layers_of
+from keras_ext.rows import Rows
 
 WEIGHTS, INPUTS = "weights", "inputs"
 
@@ -162,7 +163,8 @@ def check_data(x: Any, y: Any, sample_weight: Any) -> None:
                 raise ConfigError(f"{path} has {len(array)} examples but x has {length}")
             if array.dtype.kind == "O":
                 raise ConfigError(f"{path} must be an array of numbers, got {type(data).__name__}")
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
+            unread = isinstance(array, Rows)
+            if array.dtype.kind == "f" and not unread and not np.isfinite(array).all():
                 bad = int(np.argwhere(~np.isfinite(array))[0][0])
                 raise ConfigError(f"{path} must be finite, got NaN or infinity in example {bad}")
 

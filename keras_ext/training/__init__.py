@@ -1,6 +1,7 @@
 """The one place that composes data, model, optimizer and callbacks into runs and rounds of them."""
 
 from keras_ext.training.checks import preflight
+from keras_ext.training.crossentropy import MixedCrossentropy
 from keras_ext.training.improve import improve
 from keras_ext.training.learning_curve import LearningCurve, learning_curve
 from keras_ext.training.learning_rate_range import LearningRateRange, learning_rate_range
@@ -11,6 +12,7 @@ from keras_ext.training.turn import turn
 __all__ = [
     "LearningCurve",
     "LearningRateRange",
+    "MixedCrossentropy",
     "improve",
     "learning_curve",
     "learning_rate_range",

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_ext.callbacks import measure
+from keras_ext.callbacks.measure import predictions
 from keras_ext.records import Arrays, Mistake, Mistakes, RunResult, Splits
 
 WORST = 16
@@ -38,7 +39,7 @@ def mistakes(model: keras.Model, arrays: Arrays, *, worst: int = WORST) -> Mista
         arrays: examples with class numbers.
         worst: how many single mistakes are kept.
     """
-    logits = model.predict(arrays.x, batch_size=BATCH, verbose=0)
+    logits = predictions(model, arrays.x, BATCH)
     probabilities = np.asarray(keras.ops.softmax(logits), dtype="float64")
     predicted = probabilities.argmax(axis=1)
     confusion = np.zeros((len(arrays.classes),) * 2, dtype=int)

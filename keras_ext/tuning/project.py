@@ -19,6 +19,7 @@ from keras_ext.errors import ConfigError, OutputError, SweepError
 from keras_ext.fields import encode
 from keras_ext.files import atomic_write, remove_leftovers
 from keras_ext.records import Arrays, Splits
+from keras_ext.rows import chunks
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SHOWN = 4
@@ -133,7 +134,8 @@ def _checksum(part: Arrays) -> str:
     found = hashlib.sha256()
     for array in (part.x, part.y):
         found.update(f"{array.dtype}{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).data)
+        for chunk in chunks(array):
+            found.update(np.ascontiguousarray(chunk).data)
     return found.hexdigest()[:DIGITS]
 
 

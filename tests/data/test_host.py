@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from keras_ext.data import Arrays, Augmentation, evaluation_batches, host, training_batches
+from keras_ext import memory
+from keras_ext.data import Arrays, Augmentation, evaluation_batches, training_batches
 from keras_ext.data import batches as module
 
 pytest.importorskip("tensorflow", reason="the pipelines are made of tf.data")
@@ -43,7 +44,7 @@ def test_streamed_batches_are_bit_for_bit_those_from_memory(
 ) -> None:
     options = {"batch_size": 16, "augmentation": change, "placement": "host", "seed": 3}
     expected = training_batches(on_disk, **options)
-    monkeypatch.setattr(host, "MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(memory, "SHARE", 0.0)
     streamed = training_batches(on_disk, **options)
     for _ in range(2):
         assert equal(read(streamed), read(expected))
@@ -83,39 +84,15 @@ def test_only_the_rows_of_a_batch_are_read(
     assert all(rows == sorted(rows) for rows in asked)
 
 
-def test_the_limit_is_a_share_of_the_memory() -> None:
-    memory = host.memory_bytes()
-    assert 2**28 < memory < 2**50
-
-    class Sized:
-        nbytes = 0
-
-    sized = Sized()
-    for factor, expected in ((0.9, False), (1.1, True)):
-        sized.nbytes = int(factor * host.MEMORY_SHARE * memory)
-        assert host.streams(sized) is expected
-
-
-def test_a_container_may_have_less_memory_than_the_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(host, "CONTROL_GROUPS", (limit, tmp_path / "missing"))
-    alone = host.memory_bytes()
-    limit.write_text("max\n")
-    assert host.memory_bytes() == alone
-    limit.write_text("1048576\n")
-    assert host.memory_bytes() == 2**20
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says what is resident")
 def test_an_epoch_of_a_large_file_takes_little_memory(tmp_path: Path) -> None:
     """Anonymous memory, at the most over an epoch: mapped pages are the system's to take back."""
     code = f"""
 import re, numpy as np
-from keras_ext.data import Arrays, host, training_batches
-host.MEMORY_SHARE = 0.0
+from keras_ext import memory
+from keras_ext.data import Arrays, training_batches
+memory.SHARE = 0.0
 def resident():
     status = open("/proc/self/status").read()
     return int(re.search(r"RssAnon:\\s+(\\d+)", status)[1]) / 1024

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from keras_ext.data import normalizer
-from keras_ext.data.normalizer import CHUNK_VALUES, moments
+from keras_ext.data.normalizer import moments
 from keras_ext.errors import DataError
+from keras_ext.rows import CHUNK_VALUES
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64, np.int16])

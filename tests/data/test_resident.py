@@ -189,8 +189,27 @@ def test_mixed_labels_need_a_loss_of_shares(pictures: Arrays, loss: Any) -> None
         placement="device",
         seed=1,
     )
-    with pytest.raises(ConfigError, match="loss must be CategoricalCrossentropy, got loss="):
+    wanted = r"loss must be CategoricalCrossentropy, or training\.MixedCrossentropy, .* got loss="
+    with pytest.raises(ConfigError, match=wanted):
         batches.training_model(core_of()).compile("sgd", loss)
+
+
+@pytest.mark.tensorflow
+def test_mixed_labels_from_the_host_need_one_too(pictures: Arrays) -> None:
+    from keras_ext.training import MixedCrossentropy
+
+    options: dict[str, Any] = {"batch_size": 10, "placement": "host", "seed": 1}
+    mixed = training_batches(pictures, augmentation=Augmentation(cutmix=1.0), **options)
+    core = core_of()
+    assert mixed.training_model(core) is core  # Not compiled yet.
+    core.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ConfigError, match=r"training\.MixedCrossentropy, .* got loss='sparse_"):
+        mixed.training_model(core)
+    assert training_batches(pictures, **options).training_model(core) is core
+    core.compile("sgd", MixedCrossentropy(from_logits=True))
+    clean = pictures.x[:5], pictures.y[:5]
+    history = mixed.training_model(core).fit(mixed, verbose=0, shuffle=False, validation_data=clean)
+    assert np.isfinite(history.history["val_loss"]).all()
 
 
 @pytest.mark.tensorflow

@@ -140,6 +140,20 @@ def test_data_that_cannot_be_divided() -> None:
         split(numbered(np.arange(0)), seed=0)
 
 
+def test_classes_without_examples_and_labels_without_a_class() -> None:
+    """More classes than labels, no matter where; labels below and above the classes."""
+    labels, names = np.arange(100) % 2, ("a", "b", "c")
+    with pytest.raises(DataError, match=r"has 0 of the 3 examples .* drop the class"):
+        split(numbered(labels, classes=names), seed=0)
+    with pytest.raises(DataError, match="class 'c' has 0 of the 1 examples"):
+        sample(numbered(labels, classes=names), 10, seed=0)
+    assert len(split(numbered(labels, classes=names), seed=0, stratify=False).train) == 70
+    for label in (-1, 3):
+        wrong = np.append(labels, label)
+        with pytest.raises(DataError, match=f"arrays has label {label}, but 3 classes from 0 on"):
+            split(numbered(wrong, classes=names), seed=0)
+
+
 def test_requests_that_contradict_the_data() -> None:
     published = {"train": (0, 80), "test": (80, 100)}
     with pytest.raises(ConfigError, match=r"publishes a test split: leave test out, got test=0\.1"):

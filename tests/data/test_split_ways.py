@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,46 @@ def test_the_latest_are_tested(rng: np.random.Generator, kind: str) -> None:
     assert np.median(held.astype(float)) == pytest.approx(350, abs=100)  # from all of the past
 
 
+ZONE = timezone(timedelta(hours=2))
+HOURS = [datetime(2024, 5, 1) + timedelta(hours=row) for row in range(100)]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        HOURS,
+        [day.date() for day in (datetime(2024, 5, 1) + timedelta(days=row) for row in range(100))],
+        [hour.replace(tzinfo=UTC).astimezone(ZONE) for hour in HOURS],
+        [hour.isoformat() for hour in HOURS],
+        [hour.isoformat() + "Z" for hour in HOURS],
+        np.array([hour.isoformat().encode() for hour in HOURS]),
+        np.array(HOURS, "datetime64[s]"),
+        [np.datetime64(hour) for hour in HOURS],
+    ],
+    ids=["datetime", "date", "zone", "text", "text with a zone", "bytes", "datetime64", "list"],
+)
+def test_dates_of_every_kind(times: Any) -> None:
+    order = np.random.default_rng(0).permutation(100)
+    mixed = times[order] if isinstance(times, np.ndarray) else [times[row] for row in order]
+    made = split(numbered(np.zeros(100, int)), seed=0, time=mixed)
+    assert [set(order[part]) for part in parts(made)] == [
+        set(range(70)),
+        set(range(70, 90)),
+        set(range(90, 100)),
+    ]
+
+
+def test_zones_are_brought_to_one_time() -> None:
+    """One second after the other, in zones that take turns: by the text it is another order."""
+    zones = [timezone(timedelta(hours=hours)) for hours in (-5, 9)]
+    times = [
+        (datetime(2024, 5, 1, tzinfo=UTC) + timedelta(seconds=row)).astimezone(zones[row % 2])
+        for row in range(100)
+    ]
+    made = split(numbered(np.zeros(100, int)), seed=0, time=[time.isoformat() for time in times])
+    assert rows(made.test).tolist() == list(range(90, 100))
+
+
 def test_what_happens_at_one_time_stays_together() -> None:
     hours = np.repeat(np.arange(10), [30, 30, 30, 30, 30, 10, 10, 10, 10, 10])
     made = split(numbered(np.zeros(200, int)), seed=0, time=hours, test=15, validation=15)
@@ -199,7 +240,12 @@ def test_mismatch_is_told_from_variance() -> None:
         ({"groups": [1, 2]}, r"groups must have one value for each of 100 examples, .* \(2,\)"),
         ({"groups": np.linspace(0, 1, 100)}, None),
         ({"groups": [None] * 100}, "groups must be whole numbers or text, got groups of object"),
-        ({"time": ["noon"] * 100}, "time must be numbers or datetime64, got time of <U4"),
+        ({"time": ["noon"] * 100}, "text in ISO 8601 such as .* got 'noon' for example 0"),
+        ({"time": [*HOURS[1:], "2024-13-01"]}, "got '2024-13-01' for example 99"),
+        ({"time": [*HOURS[1:], 7]}, "dates of Python, .* got 7 for example 99"),
+        ({"time": [*HOURS[1:], None]}, "time is missing for example 99"),
+        ({"time": [*HOURS[1:], HOURS[0].replace(tzinfo=UTC)]}, "with a zone for all examples or"),
+        ({"time": [1j] * 100}, "time must be numbers or dates, got time of complex128"),
         ({"time": np.arange(100), "groups": np.arange(100)}, "leave groups out"),
         ({"time": np.arange(100), "stable": True}, "leave stable=True out"),
         ({"time": np.arange(100), "stratify": True}, "leave stratify=True out"),

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_ext import memory
 from keras_ext.callbacks import (
     BiasVariance,
     GradientCheck,
@@ -19,7 +20,6 @@ from keras_ext.callbacks import (
     TimeBasedDecay,
     TrainingState,
 )
-from keras_ext.data import host
 from keras_ext.records import Augmentation, RunResult, Splits, TrainConfig
 from keras_ext.training import improve, open_test, preflight, run
 from keras_ext.training.crossentropy import MixedCrossentropy
@@ -53,7 +53,7 @@ def test_a_run_on_images_that_are_too_many_for_the_memory(
     np.save(tmp_path / "x.npy", digits.train.x)
     mapped = replace(digits.train, x=np.load(tmp_path / "x.npy", mmap_mode="r"))
     expected = run(moved, digits, placement="host", quiet=True)
-    monkeypatch.setattr(host, "MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(memory, "SHARE", 0.0)
     streamed = run(moved, replace(digits, train=mapped), placement="host", quiet=True)
     assert streamed.iteration_costs == expected.iteration_costs
     assert streamed.errors == expected.errors
