@@ -12,6 +12,7 @@ import keras
 
 from keras_ext import data, models
 from keras_ext.callbacks.description import renumbered
+from keras_ext.gradients import random_state
 from keras_ext.records import Arrays, TrainConfig
 from keras_ext.training.iteration_cost import IterationCost
 from keras_ext.training.optimizers import fixed, optimizer, reset
@@ -67,7 +68,9 @@ class CompiledModels:
         The one given before must not be used any more.
         """
         normalizer = self._normalizer(train)
-        keras.utils.set_random_seed(config.seed)
+        # Our networks are made of layers of Keras and keras_ext, which don't call tf.random.
+        seed = random_state.reseed if build is models.build else keras.utils.set_random_seed
+        seed(config.seed)
         steps = math.ceil(len(train) / batch_size(config, train))
         key = None
         own = build is not models.build and not self.trust

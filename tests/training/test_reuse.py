@@ -124,6 +124,23 @@ def test_a_builder_of_the_users_own_is_trusted_only_when_told_to(digits):
         assert (cache.compiled, cache.reused) == expected
 
 
+def test_what_tensorflow_has_compiled_is_kept_unless_a_layer_may_draw_from_it(digits, monkeypatch):
+    """``tf.random.set_seed`` drops it; layers of the user's own may depend on that."""
+    import tensorflow as tf
+
+    def own(config: TrainConfig, shape: Any, outputs: int, normalizer: Any) -> keras.Model:
+        return models.build(config, shape, outputs, normalizer)
+
+    cache, seeds = CompiledModels(trust=True), []
+    for build in (models.build, own):
+        cache(MLP, digits.train, build=build)[0].optimizer.build([])
+    monkeypatch.setattr(tf.random, "set_seed", seeds.append)
+    cache(MLP, digits.train)
+    assert (cache.reused, seeds) == (2, [])
+    cache(MLP, digits.train, build=own)
+    assert (cache.reused, seeds) == (3, [1])
+
+
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_live_numbers_compute_what_fixed_ones_do(name):
     """Against Keras's own optimizer with the same numbers."""
