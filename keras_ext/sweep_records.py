@@ -201,13 +201,15 @@ class SweepResult:
         """The rows as a ``pandas.DataFrame``, indexed by trial.
 
         Raises:
-            MissingExtraError: without pandas, which no extra of keras-ext brings.
+            MissingExtraError: without pandas, which no extra for users brings.
         """
         try:
             import pandas
         except ImportError as error:
             raise MissingExtraError("pandas", extra=None) from error
-        return pandas.DataFrame(self.rows()).set_index("trial_id")
+        # Without a trial there is no column to take the index from.
+        frame = pandas.DataFrame(self.rows(), columns=None if self.trials else ["trial_id"])
+        return frame.set_index("trial_id")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the winner and the interval of each error."""
