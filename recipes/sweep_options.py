@@ -56,7 +56,12 @@ def parser(description: str, names: Iterable[str]) -> argparse.ArgumentParser:
     add("--strategy", choices=list(STRATEGIES), default="random")
     add("--max-trials", type=int, default=30, metavar="N", help="points to try (default: 30)")
     add("--epochs", type=int, metavar="N", help="of each trial (default: the base's)")
-    add("--config", metavar="FILE", help="the base: fields as JSON, or a result.json")
+    add(
+        "--config",
+        metavar="FILE",
+        help='the base, such as {"model": "mlp"}: fields as JSON, or a result.json (default for '
+        "data of your own: a convnet)",
+    )
     add("--limit", type=int, metavar="N", help="use N training examples only")
     add("--seed", type=int, default=0, metavar="N", help="decides the points (default: 0)")
     add(
