@@ -83,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             executions=given.executions,
             confirm=given.confirm,
             retries=given.retries,
+            layer_health=given.layer_health,
             quiet=given.quiet,
         )
     except SweepError as error:

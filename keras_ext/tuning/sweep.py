@@ -58,6 +58,7 @@ def sweep(
     options: Mapping[str, Any] | None = None,
     build: Builder = models.build,
     reuse: bool | str = True,
+    layer_health: bool = False,
     trainer: Trains | None = None,
     console: Console | None = None,
     quiet: bool = False,
@@ -90,7 +91,10 @@ def sweep(
         options: of the strategy.
         build: makes the uncompiled model, see ``models.build``.
         reuse: compile once for points that differ only in numbers, see ``Trainer``.
-        trainer: something else that trains the points, in place of ``build`` and ``reuse``.
+        layer_health: look at the layers when a trial ends (dead or saturated units, vanishing or
+            exploding signals), for the record and the report.
+        trainer: something else that trains the points, in place of ``build``, ``reuse`` and
+            ``layer_health``.
         console: for the table, by default the standard output.
         quiet: show nothing.
 
@@ -153,7 +157,8 @@ def sweep(
                 oracle,
                 space=space,
                 base=base,
-                trainer=trainer or Trainer(_given(splits), build=build, reuse=reuse),
+                trainer=trainer
+                or Trainer(_given(splits), build=build, reuse=reuse, layer_health=layer_health),
                 journal=journal,
                 directory=folder,
                 objective=objective,

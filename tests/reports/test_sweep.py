@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from keras_ext.diagnosis.layer_health import judge_layers
+from keras_ext.diagnosis.layer_record import LayerRecord
 from keras_ext.diagnosis.search import edge, importance, place
 from keras_ext.reports import (
     figures,
@@ -142,6 +144,16 @@ def test_the_story_gives_the_interval_of_an_error_of_one_model() -> None:
     assert sweep_story.interval(replace(trial, executions=trial.executions * 2)) == ""
     other = {**trial.metrics, "validation_error": trial.validation_error + 0.01}
     assert sweep_story.interval(replace(trial, metrics=other)) == ""
+
+
+def test_the_story_gives_the_verdict_on_the_layers() -> None:
+    result = samples.sample_sweep()
+    layer = LayerRecord("dense", 1, "relu", False, 4, 4, 1.0, 1.0, dead_share=1.0)
+    first = result.trials[1]
+    run = replace(first.executions[0], layer_health=judge_layers([layer]))
+    trials = (result.trials[0], replace(first, executions=(run,)), *result.trials[2:])
+    assert "; layers: dead." in Page(render_sweep(replace(result, trials=trials))).text()
+    assert "layers:" not in Page(render_sweep(result)).text()
 
 
 def test_files_and_words_in_the_terminal(tmp_path: Path) -> None:
