@@ -106,7 +106,8 @@ def sweep(
             objective or other examples, naming what differs.
         SweepError: when all trials failed, with their reasons and the result; when another process
             has the folder.
-        OutputError: when the folder can't be written.
+        OutputError: when the folder can't be written, as with a full disk; the same call goes on
+            once it can.
     """
     check_objective(objective)
     for name, value, least in (

@@ -15,7 +15,7 @@ import pytest
 from keras_ext.errors import ConfigError, DivergedError, MissingExtraError, SweepError
 from keras_ext.records import TrainConfig
 from keras_ext.reports.folder import standard
-from keras_ext.tuning import sweep
+from keras_ext.tuning import oracles, sweep
 from tests.tuning.black_box import BASE, BlackBox, error_of, space
 
 pytestmark = pytest.mark.tensorflow
@@ -316,6 +316,17 @@ def test_a_point_that_is_no_configuration_is_a_failed_trial(tmp_path):
     failed = [t for t in result.trials if t.status == "failed"]
     assert 0 < len(failed) < 8
     assert failed[0].message.startswith("dropout must be in [0, 1)")
+
+
+def test_an_oracle_that_waits_for_nothing_does_not_wait_for_ever(tmp_path, monkeypatch):
+    class Waiting(oracles.GuidedOracle):
+        def populate_space(self, trial_id: str) -> dict[str, Any]:
+            return super().populate_space(trial_id) if trial_id == "0" else {"status": "IDLE"}
+
+    monkeypatch.setitem(oracles.STRATEGIES, "waiting", Waiting)
+    with pytest.raises(SweepError, match="Waiting proposes no trial and does not stop"):
+        run(tmp_path, strategy="waiting")
+    assert (tmp_path / "journal.jsonl").read_text().count('"finished"') == 1
 
 
 def test_hyperband_promotes_with_the_state_and_only_full_trials_can_win(tmp_path):
