@@ -9,6 +9,7 @@ from math import inf, isfinite
 from typing import Any
 
 from keras_ext.diagnosis import Diagnosis, ErrorEstimate
+from keras_ext.diagnosis.layer_health import LayerHealthReport
 from keras_ext.errors import MissingExtraError, SweepError
 from keras_ext.fields import decode, encode
 from keras_ext.records import TrainConfig
@@ -28,6 +29,8 @@ class Execution:
         seconds: of the run.
         compiled: whether the step had to be compiled for it.
         train_validation: the error on held-out training examples, where the splits have them.
+        layer_health: how the signals ran through the layers at the end; None where that wasn't
+            asked for, or can't be seen.
     """
 
     seed: int
@@ -37,6 +40,7 @@ class Execution:
     seconds: float = 0.0
     compiled: bool = True
     train_validation: ErrorEstimate | None = None
+    layer_health: LayerHealthReport | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,12 @@ class Trial:
     def validation_error(self) -> float:
         """The objective, lower is better; infinite for a failed trial."""
         return self.metrics.get("validation_error", inf) if self.status == COMPLETED else inf
+
+    @property
+    def layers(self) -> str | None:
+        """The verdict on the layers of the first execution, where they were looked at."""
+        health = self.executions[0].layer_health if self.executions else None
+        return health.verdict if health else None
 
     @property
     def epochs_trained(self) -> int:
@@ -189,6 +199,7 @@ class SweepResult:
                 **{f"metrics.{name}": value for name, value in trial.metrics.items()},
                 **{f"values.{name}": value for name, value in trial.values.items()},
                 "dominant": trial.diagnosis.dominant if trial.diagnosis else None,
+                "layers": trial.layers,
                 "epochs": trial.epochs_trained,
                 "seconds": trial.seconds,
                 "reason": trial.reason,
@@ -201,13 +212,15 @@ class SweepResult:
         """The rows as a ``pandas.DataFrame``, indexed by trial.
 
         Raises:
-            MissingExtraError: without pandas, which no extra of keras-ext brings.
+            MissingExtraError: without pandas, which no extra for users brings.
         """
         try:
             import pandas
         except ImportError as error:
             raise MissingExtraError("pandas", extra=None) from error
-        return pandas.DataFrame(self.rows()).set_index("trial_id")
+        # Without a trial there is no column to take the index from.
+        frame = pandas.DataFrame(self.rows(), columns=None if self.trials else ["trial_id"])
+        return frame.set_index("trial_id")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the winner and the interval of each error."""

@@ -17,10 +17,16 @@ trial that was running goes on after its last epoch. The best point is in best.j
 DATA is mnist, fashion_mnist, cifar10, tabular, or module:function for a function of your own that
 takes no argument and gives keras_ext.records.Splits, or Arrays to be divided. A SPACE of your own
 is a function of (hp, base) that gives a TrainConfig; hp is keras_tuner's, and base is what isn't
-tuned (--config, or the recipe's default):
+tuned: the recipe's default preset, and for data of your own TrainConfig(), a convnet for images of
+at least 8 x 8 pixels. For tables and other numbers give another one, as a file for --config:
+
+  echo '{"model": "mlp", "units": 64, "layers": 2}' > base.json
+  python -m recipes.sweep my_project.data:splits --config base.json
+
+or in the space:
 
   def space(hp, base):
-      return dataclasses.replace(base, units=hp.Int("units", 16, 256, sampling="log"))
+      return dataclasses.replace(base, model="mlp", units=hp.Int("units", 16, 256, sampling="log"))
 """
 
 from __future__ import annotations
@@ -77,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             executions=given.executions,
             confirm=given.confirm,
             retries=given.retries,
+            layer_health=given.layer_health,
             quiet=given.quiet,
         )
     except SweepError as error:

@@ -56,7 +56,12 @@ def parser(description: str, names: Iterable[str]) -> argparse.ArgumentParser:
     add("--strategy", choices=list(STRATEGIES), default="random")
     add("--max-trials", type=int, default=30, metavar="N", help="points to try (default: 30)")
     add("--epochs", type=int, metavar="N", help="of each trial (default: the base's)")
-    add("--config", metavar="FILE", help="the base: fields as JSON, or a result.json")
+    add(
+        "--config",
+        metavar="FILE",
+        help='the base, such as {"model": "mlp"}: fields as JSON, or a result.json (default for '
+        "data of your own: a convnet)",
+    )
     add("--limit", type=int, metavar="N", help="use N training examples only")
     add("--seed", type=int, default=0, metavar="N", help="decides the points (default: 0)")
     add(
@@ -69,6 +74,7 @@ def parser(description: str, names: Iterable[str]) -> argparse.ArgumentParser:
     add("--executions", type=int, default=1, metavar="N", help="seeds of each trial (default: 1)")
     add("--confirm", type=int, default=3, metavar="N", help="fresh seeds for the winner; 0: none")
     add("--retries", type=int, default=0, metavar="N", help="of a trial that fails (default: 0)")
+    add("--layer-health", action="store_true", help="look for dead units and the like, too")
     add("--name", help="of the sweep's folder (default: the data's and the strategy's)")
     add("--output-dir", default="runs", help="where sweeps/NAME is made (default: runs)")
     add("--quiet", action="store_true", help="only the result, no progress")

@@ -46,9 +46,7 @@ class TrainingModel(keras.Model):
         self._mix = augmentation if augmentation is not None and augmentation.mixes else None
         self.augment: Augment | None = None
         if augmentation is not None:
-            self.augment = Augment(
-                replace(augmentation, mixup=0.0, cutmix=0.0), data_format="channels_last"
-            )
+            self.augment = _augment(augmentation)
         self.images = self.add_weight(
             name="images",
             shape=images.shape,
@@ -58,6 +56,22 @@ class TrainingModel(keras.Model):
             autocast=False,
         )
         self.built = True
+
+    def begin_anew(self, core: keras.Model, augmentation: Augmentation | None) -> None:
+        """Become the training model of another core, and keep the images and what is compiled.
+
+        Args:
+            core: of the same structure; its variables are copied into those of the present one.
+            augmentation: None for None, else one that differs from the present one in its
+                magnitude alone, and not even in that where it mixes examples.
+        """
+        pairs = [(self.core, core)]
+        if self.augment is not None and augmentation is not None:
+            pairs.append((self.augment, _augment(augmentation)))
+        for present, other in pairs:
+            for old, new in zip(present.variables, other.variables, strict=True):
+                old.assign(new)
+        self._own = _Own(self._own.images, augmentation)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """What the core makes of images, or of the images of (rows, draws)."""
@@ -161,6 +175,11 @@ class TrainingModel(keras.Model):
     def get_config(self) -> dict[str, Any]:
         """There is none: save ``core``."""
         raise NotImplementedError("a training model holds its data: save and rebuild its core")
+
+
+def _augment(augmentation: Augmentation) -> Augment:
+    """The layer for all but the mixing."""
+    return Augment(replace(augmentation, mixup=0.0, cutmix=0.0), data_format="channels_last")
 
 
 class _Own:

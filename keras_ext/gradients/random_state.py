@@ -13,8 +13,32 @@ from keras_ext.gradients import backend
 try:  # Neither the generator nor its name is public.
     from keras.src.backend.common import global_state
     from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+    from keras.src.utils.rng_utils import GLOBAL_RANDOM_SEED
 except ImportError:
     global_state = None
+
+
+def reseed(seed: int) -> None:
+    """As ``keras.utils.set_random_seed``, without throwing away what TensorFlow has compiled.
+
+    ``tf.random.set_seed`` drops all compiled kernels, because those of TensorFlow's own random
+    operations remember how far they have drawn; every compiled function is then optimized anew when
+    it is next called. Keras draws from states of its own, so a model of Keras's layers doesn't
+    need that. One that calls ``tf.random`` does, and must be given to Keras's function.
+
+    >>> keras.utils.set_random_seed(3)
+    >>> first = random.random(), np.random.random(), float(keras.random.uniform(()))
+    >>> reseed(3)
+    >>> first == (random.random(), np.random.random(), float(keras.random.uniform(())))
+    True
+    """
+    if global_state is None or not backend.seed_keeping_kernels(seed):
+        keras.utils.set_random_seed(seed)
+        return
+    global_state.set_global_attribute(GLOBAL_RANDOM_SEED, seed)
+    global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def capture() -> dict[str, Any]:

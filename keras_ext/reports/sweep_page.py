@@ -84,14 +84,16 @@ def tiles(result: SweepResult) -> list[dict[str, str]]:
     confirmed = result.confirmation
     if confirmed is not None:
         error = text.number(confirmed.validation_error, proportion=percent)
-        spread = text.number(confirmed.spread, proportion=percent)
         seeds = len(confirmed.executions)
-        found.append(
-            _tile("validation", "On fresh seeds", error, f"validation, {seeds} seeds, sd {spread}")
-        )
+        note = f"validation, {text.count(seeds, 'seed')}"
+        if seeds > 1:
+            note += f", sd {text.number(confirmed.spread, proportion=percent)}"
+        name = "On fresh seeds" if seeds > 1 else "On a fresh seed"
+        found.append(_tile("validation", name, error, note))
         error = text.number(confirmed.test_error, proportion=percent)
-        count = f"mean of {seeds} runs, {confirmed.tests[0].count:,} examples each"
-        found.append(_tile("test", "Test error", error, count))
+        examples = text.count(confirmed.tests[0].count, "example")
+        note = f"mean of {seeds} runs, {examples} each" if seeds > 1 else f"1 run, {examples}"
+        found.append(_tile("test", "Test error", error, note))
     return found
 
 
@@ -114,8 +116,9 @@ def _figures(result: SweepResult) -> Iterator[Drawing]:
     if result.ranked:
         line = partial(figures.best_so_far, errors, proportion=percent)
         yield "trials", "Best validation error so far, by trial", line
-        seconds = [trial.seconds for trial in result.trials]
-        yield "time", "Best validation error so far, by time", partial(line, seconds=seconds)
+        if not sweep_story.evenly_timed(result):
+            seconds = [trial.seconds for trial in result.trials]
+            yield "time", "Best validation error so far, by time", partial(line, seconds=seconds)
     views = [view for view in sweep_story.knobs(result) if view.varies]
     if views and len(result.ranked) > 1:
         parts = [_isolated(view) for view in views]
@@ -166,8 +169,11 @@ def ticks(view: KnobView) -> list[tuple[float, str]]:
     low, high = view.item["min_value"], view.item["max_value"]
     log = view.item.get("sampling") == "log"
     middle = (low * high) ** 0.5 if log else (low + high) / 2
+    if view.item.get("kind") == "Int":
+        whole = sorted({int(low), round(middle), int(high)})
+        return [(place(view.item, value), str(value)) for value in whole]
     values = [(0.0, low), (0.5, middle), (1.0, high)]
-    return [(place, f"{value:.3g}") for place, value in values]
+    return [(at, f"{value:.3g}") for at, value in values]
 
 
 def _cut(words: str) -> str:

@@ -14,6 +14,7 @@ from keras_ext.sweep_records import COMPLETED, SweepResult, Trial
 
 LEAST_TRIALS = 15
 """With fewer, no importance is told."""
+SAME_WIDTH = 0.1
 
 OBJECTIVES = {
     "final": "the validation error after the last epoch",
@@ -94,27 +95,52 @@ def account(result: SweepResult) -> list[str]:
     """A few sentences: how much was tried, and how far the winner can be trusted."""
     percent = in_percent(result)
     failed = [trial for trial in result.trials if trial.status != COMPLETED]
-    tried = f"{len(result.trials)} trials ({result.strategy}) took {text.duration(result.seconds)}"
-    lines = [
-        f"{tried}; {len(failed)} of them failed." if failed else f"{tried}.",
-        f"Each is judged by {OBJECTIVES.get(result.objective, result.objective)}.",
-    ]
+    if not result.trials:
+        return ["No trial has ended yet."]
+    tried = f"{text.count(len(result.trials), 'trial')} ({result.strategy}) took "
+    tried += text.duration(result.seconds)
+    judged = OBJECTIVES.get(result.objective, result.objective)
+    if len(result.trials) == 1:
+        lines = [f"{tried}; it failed." if failed else f"{tried}. It is judged by {judged}."]
+    else:
+        lines = [
+            f"{tried}; {len(failed)} of them failed." if failed else f"{tried}.",
+            f"Each is judged by {judged}.",
+        ]
     alike = equals(result)
     if alike:
-        lines.append(
-            f"{_count(len(alike), 'other trial is', 'other trials are')} as good as the winner, as "
-            "far as the validation examples can tell."
-        )
+        others = text.count(len(alike), "other trial is", "other trials are")
+        lines.append(f"{others} as good as the winner, as far as the validation examples can tell.")
     if result.confirmation is not None and result.optimism is not None:
         fresh = text.number(result.confirmation.validation_error, proportion=percent)
         test = text.number(result.confirmation.test_error, proportion=percent)
-        seeds = _count(len(result.confirmation.executions), "fresh seed", "fresh seeds")
-        change = text.difference(result.optimism, proportion=percent)
+        seeds = text.count(len(result.confirmation.executions), "fresh seed")
         lines.append(
-            f"Trained again on {seeds}, the winner has a validation error of {fresh} ({change}: "
-            f"the best of many trials is partly luck) and a test error of {test}."
+            f"Trained again on {seeds}, the winner has a validation error of {fresh} "
+            f"({_luck(result.optimism, percent)}) and a test error of {test}."
         )
     return lines
+
+
+def _luck(optimism: float, percent: bool) -> str:
+    """How an error on fresh seeds compares with the one that the winner was chosen by."""
+    change = text.difference(optimism, proportion=percent)
+    if not any(digit in change for digit in "123456789"):
+        return "the same as when it was chosen"
+    if optimism < 0:
+        return f"{change} against when it was chosen"
+    return f"{change}: the best of many trials is partly luck"
+
+
+def evenly_timed(result: SweepResult) -> bool:
+    """Whether a curve over time looks like the one over the trials, within a tenth of its width."""
+    seconds = [trial.seconds for trial in result.trials]
+    total, clock = sum(seconds), 0.0
+    for number, passed in enumerate(seconds, start=1):
+        clock += passed
+        if abs(clock - total * number / len(seconds)) > SAME_WIDTH * total:
+            return False
+    return True
 
 
 def equals(result: SweepResult) -> tuple[Trial, ...]:
@@ -182,6 +208,22 @@ def chapters(result: SweepResult) -> list[Chapter]:
     return found
 
 
+def interval(trial: Trial) -> str:
+    """The 95 % limits of the validation error by the number of examples, for a single run.
+
+    Empty where the error that the trial is judged by isn't that of one model: a mean over runs or
+    over epochs.
+    """
+    if len(trial.executions) != 1:
+        return ""
+    found = trial.executions[0].validation
+    if found.error != trial.validation_error:
+        return ""
+    proportion = bool(found.proportion)
+    limits = text.span(*found.interval(), proportion=proportion, like=found.error)
+    return f" (95 % interval {limits})"
+
+
 def changed(trial: Trial) -> str:
     """The hyperparameters of a trial in a line."""
     named = [(name, value) for name, value in trial.values.items() if "/" not in name]
@@ -204,7 +246,3 @@ def reason_of_failure(trial: Trial) -> str:
 
 def _has_range(item: Mapping[str, Any]) -> bool:
     return bool(choices_of(item)) or "min_value" in item
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

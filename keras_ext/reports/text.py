@@ -101,6 +101,15 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number of things.
+
+    >>> count(1, "seed"), count(0, "trial"), count(2, "of them is", "of them are")
+    ('1 seed', '0 trials', '2 of them are')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def knob_name(knob: str) -> str:
     """What a knob is called in a sentence.
 

@@ -6,13 +6,16 @@ import json
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
 
 from keras_ext import data, models
 from keras_ext.callbacks.description import renumbered
-from keras_ext.records import Arrays, TrainConfig
+from keras_ext.data.batches import DEVICE_BYTES
+from keras_ext.gradients import random_state
+from keras_ext.records import Arrays, Augmentation, TrainConfig
 from keras_ext.training.iteration_cost import IterationCost
 from keras_ext.training.optimizers import fixed, optimizer, reset
 from keras_ext.training.round import Builder, batch_size, compiled_model, outputs
@@ -34,9 +37,13 @@ class CompiledModels:
     initial weights are variables; what is not, such as SGD's momentum, is part of the structure.
     So a run can't depend on those before it.
 
-    On TensorFlow only, and with images from the host: elsewhere, and for layers that don't tell
-    their configuration, each model is compiled by itself. A builder of the user's own may hide
-    numbers in functions, so its models are used again only with ``trust=True``.
+    A training model, whose images are on the accelerator, is used again for the same images and an
+    augmentation that differs in its magnitude alone. So many are kept as have room beside each
+    other in ``data.batches.DEVICE_BYTES``, each with its images.
+
+    On TensorFlow only: elsewhere, and for layers that don't tell their configuration, each model is
+    compiled by itself. A builder of the user's own may hide numbers in functions, so its models are
+    used again only with ``trust=True``.
 
     Args:
         trust: also for a builder other than ``models.build``: every number that it takes from the
@@ -51,7 +58,7 @@ class CompiledModels:
         self.trust = trust
         self.compiled = 0
         self.reused = 0
-        self._kept: OrderedDict[str, tuple[keras.Model, IterationCost]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[keras.Model, IterationCost, Arrays]] = OrderedDict()
         self._normalizers: dict[int, tuple[Arrays, Any]] = {}
 
     def __call__(
@@ -67,19 +74,25 @@ class CompiledModels:
         The one given before must not be used any more.
         """
         normalizer = self._normalizer(train)
-        keras.utils.set_random_seed(config.seed)
+        # Our networks are made of layers of Keras and keras_ext, which don't call tf.random.
+        seed = random_state.reseed if build is models.build else keras.utils.set_random_seed
+        seed(config.seed)
         steps = math.ceil(len(train) / batch_size(config, train))
         key = None
         own = build is not models.build and not self.trust
-        # A training model has the data set and its augmentation compiled into it.
-        if keras.backend.backend() == "tensorflow" and not own and training_model is None:
+        if keras.backend.backend() == "tensorflow" and not own:
             fresh = build(config, train.x.shape[1:], outputs(train), normalizer)
             key = structure(fresh, config, steps)
+            if key is not None and training_model is not None:
+                key += resident_structure(config, train)
         if key is not None and key in self._kept:
             self._kept.move_to_end(key)
-            model, cost = self._kept[key]
-            for old, new in zip(model.variables, fresh.variables, strict=True):
-                old.assign(new)
+            model, cost, _ = self._kept[key]
+            if training_model is None:
+                for old, new in zip(model.variables, fresh.variables, strict=True):
+                    old.assign(new)
+            else:
+                model.begin_anew(fresh, change_of(config))
             reset(model.optimizer, optimizer(config, steps))
             model.stop_training = False
             self.reused += 1
@@ -89,8 +102,11 @@ class CompiledModels:
         )
         self.compiled += 1
         if key is not None:
-            self._kept[key] = made
-            if len(self._kept) > MOST:
+            self._kept[key] = (*made, train)
+            most = MOST
+            if training_model is not None:
+                most = min(MOST, max(1, DEVICE_BYTES // max(1, train.x.nbytes)))
+            while len(self._kept) > most:
                 self._kept.popitem(last=False)
         return made
 
@@ -105,6 +121,22 @@ class CompiledModels:
         if id(train) not in self._normalizers:
             self._normalizers = {id(train): (train, data.normalizer(train.x))}
         return self._normalizers[id(train)][1]
+
+
+def change_of(config: TrainConfig) -> Augmentation | None:
+    """The augmentation, where it changes anything."""
+    return config.augmentation if config.augmentation.active else None
+
+
+def resident_structure(config: TrainConfig, train: Arrays) -> str:
+    """What is compiled into a step that gathers its images itself, besides what trains on them.
+
+    The magnitude is a variable, but where examples are mixed.
+    """
+    change = change_of(config)
+    if change is not None and not change.mixes:
+        change = replace(change, magnitude=1.0)
+    return f" {id(train)} {change}"
 
 
 def structure(model: keras.Model, config: TrainConfig, steps: int) -> str | None:

@@ -12,9 +12,11 @@ from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from keras_ext.errors import OutputError
 from keras_ext.sweep_records import Trial
 
 METRICS = ("validation_error", "train_error")
+EVENTS = "events.out.tfevents.*"
 
 
 def write_experiment(directory: Path, space: Sequence[Mapping[str, Any]]) -> None:
@@ -23,8 +25,11 @@ def write_experiment(directory: Path, space: Sequence[Mapping[str, Any]]) -> Non
     Args:
         directory: for TensorBoard's ``--logdir``.
         space: as ``tuning.space.described`` gives it.
+
+    Raises:
+        OutputError: when it can't be written.
     """
-    if any(directory.glob("events.out.tfevents.*")):
+    if any(directory.glob(EVENTS)):
         return
     names = [hparams.HParam(str(item["name"]), _domain(item)) for item in space]
     metrics = [hparams.Metric(name, display_name=name.replace("_", " ")) for name in METRICS]
@@ -32,10 +37,14 @@ def write_experiment(directory: Path, space: Sequence[Mapping[str, Any]]) -> Non
 
 
 def write_trial(directory: Path, trial: Trial) -> None:
-    """Write the values of a trial and, for each execution, both errors by epoch."""
+    """Write the values of a trial and, for each execution, both errors by epoch.
+
+    Raises:
+        OutputError: when they can't be written.
+    """
     for number, execution in enumerate(trial.executions):
         folder = directory / trial.trial_id / f"execution-{number}"
-        if folder.exists():
+        if any(folder.glob(EVENTS)):
             continue
         values = {name: value for name, value in trial.values.items() if "/" not in name}
         started = hparams.hparams_pb(values, trial_id=trial.trial_id)
@@ -49,11 +58,16 @@ def write_trial(directory: Path, trial: Trial) -> None:
 
 
 def _write(folder: Path, summaries: Sequence[tuple[int, Any]]) -> None:
-    writer = EventFileWriter(str(folder))
-    for step, summary in summaries:
-        event = event_pb2.Event(wall_time=time.time(), step=step, summary=summary)
-        writer.add_event(event)
-    writer.close()
+    try:
+        writer = EventFileWriter(str(folder))
+        for step, summary in summaries:
+            event = event_pb2.Event(wall_time=time.time(), step=step, summary=summary)
+            writer.add_event(event)
+        writer.close()
+    except Exception as error:  # Of TensorFlow's file system, or of the system's own.
+        for path in folder.glob(EVENTS):
+            path.unlink()  # A part of it would count as written.
+        raise OutputError(f"can't write {folder}: {error}") from error
 
 
 def _domain(item: Mapping[str, Any]) -> Any:

@@ -66,9 +66,11 @@ def locked(directory: Path) -> Iterator[None]:
                 f"another process (id {owner}) works on the sweep in {directory}: wait for it, or "
                 "give another directory"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        try:
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), str(os.getpid()).encode())
+        except OSError as error:
+            raise OutputError(f"can't write to {directory}: {error.strerror}") from error
         yield
 
 

@@ -19,11 +19,38 @@ DIAGNOSIS = METRICS[:2]
 RUNNING, STOPPED = "RUNNING", "STOPPED"
 
 
+class MissingObjectiveError(ConfigError, keras_tuner.errors.FatalError):
+    """Trials that don't report what they are to be judged by; it ends a search of KerasTuner's."""
+
+
+class ValidationError(keras_tuner.Objective):
+    """The default objective: "validation_error", to be minimized."""
+
+    def __init__(self) -> None:
+        super().__init__("validation_error", "min")
+
+    def get_value(self, logs: Mapping[str, float]) -> float:
+        """That of an epoch.
+
+        Raises:
+            MissingObjectiveError: when it isn't there.
+        """
+        if not self.has_value(logs):
+            raise MissingObjectiveError(
+                f"objective must be given, or the trials must report {self.name}: they report "
+                f"{', '.join(logs) or 'nothing'}. Put keras_ext.callbacks.BiasVariance into the "
+                "callbacks of the search, or give an objective such as "
+                'keras_tuner.Objective("val_loss", "min")'
+            )
+        return float(logs[self.name])
+
+
 class RuledOracle(keras_tuner.Oracle):
     """What ``GuidedOracle`` and ``StagedOracle`` share: KerasTuner's trials given to a rule.
 
     Args:
-        objective: as for any oracle, by default to minimize "validation_error".
+        objective: as for any oracle, by default to minimize "validation_error", which
+            ``callbacks.BiasVariance`` writes into ``logs``.
         max_trials: how many there are in all, which the strategies divide up; None for no end.
         seed: of all that is drawn; 0 is a seed like any other. None draws one.
         roles: from names of hyperparameters to the knobs they are ("lr": "learning_rate"), for
@@ -35,7 +62,8 @@ class RuledOracle(keras_tuner.Oracle):
         reasons: by trial, in words, why it was proposed.
 
     Raises:
-        ConfigError: naming the argument and the value received.
+        ConfigError: naming the argument and the value received; out of the search, when trials
+            don't report the default objective.
     """
 
     def __init__(
@@ -54,7 +82,7 @@ class RuledOracle(keras_tuner.Oracle):
         self.learning_rates = check_rates(learning_rates)
         # KerasTuner takes 0 for no seed.
         super().__init__(
-            objective=objective or keras_tuner.Objective("validation_error", "min"),
+            objective=objective or ValidationError(),
             max_trials=max_trials,
             seed=None if seed is None else seed + 1,
             **options,

@@ -59,6 +59,7 @@ def sweep(
     options: Mapping[str, Any] | None = None,
     build: Builder = models.build,
     reuse: bool | str = True,
+    layer_health: bool = False,
     trainer: Trains | None = None,
     console: Console | None = None,
     quiet: bool = False,
@@ -92,7 +93,10 @@ def sweep(
             with a learning-rate range test of the default point, a hundred mini-batches long.
         build: makes the uncompiled model, see ``models.build``.
         reuse: compile once for points that differ only in numbers, see ``Trainer``.
-        trainer: something else that trains the points, in place of ``build`` and ``reuse``.
+        layer_health: look at the layers when a trial ends (dead or saturated units, vanishing or
+            exploding signals), for the record and the report.
+        trainer: something else that trains the points, in place of ``build``, ``reuse`` and
+            ``layer_health``.
         console: for the table, by default the standard output.
         quiet: show nothing.
 
@@ -104,7 +108,8 @@ def sweep(
             objective or other examples, naming what differs.
         SweepError: when all trials failed, with their reasons and the result; when another process
             has the folder.
-        OutputError: when the folder can't be written.
+        OutputError: when the folder can't be written, as with a full disk; the same call goes on
+            once it can.
     """
     check_objective(objective)
     for name, value, least in (
@@ -147,7 +152,9 @@ def sweep(
         for problem in journal.problems:
             warnings.warn(problem, stacklevel=2)
         check_settings(folder, settings, begun=bool(journal.events))
-        trainer = trainer or Trainer(_given(splits), build=build, reuse=reuse)
+        trainer = trainer or Trainer(
+            _given(splits), build=build, reuse=reuse, layer_health=layer_health
+        )
         hparams.write_experiment(folder / "tensorboard", settings["space"])
         with LiveTable(max_trials, trials_of(journal), console=console, quiet=quiet) as table:
             first = point(space, hyperparameters, base)

@@ -14,8 +14,10 @@ from typing import Any, Protocol
 import keras
 
 from keras_ext import data, models
-from keras_ext.callbacks import measure
+from keras_ext.callbacks import layer_health, measure
 from keras_ext.diagnosis import Diagnosis, ErrorEstimate, diagnose
+from keras_ext.diagnosis.layer_health import LayerHealthReport
+from keras_ext.errors import ConfigError
 from keras_ext.files import atomic_write
 from keras_ext.records import Splits, TrainConfig
 from keras_ext.sweep_records import Execution
@@ -28,6 +30,8 @@ from keras_ext.training.turn import knob_values
 OnEpoch = Callable[[int, dict[str, float]], None]
 RANGE_STEPS = 100
 """Mini-batches of a learning-rate range test."""
+LOOKED_AT = 128
+"""Training examples on which the layers are looked at."""
 
 
 class Trains(Protocol):
@@ -52,14 +56,22 @@ class Trainer:
         build: makes the uncompiled model, see ``models.build``.
         reuse: whether compiled models are used again: True for those of ``models.build``, False
             for none, "trust" for a builder of the user's own as well (see ``CompiledModels``).
+        layer_health: whether the layers are looked at when an execution ends, on some training
+            examples; it leaves the model as it is, and takes some hundredths of a second.
     """
 
     def __init__(
-        self, splits: Splits, *, build: Builder = models.build, reuse: bool | str = True
+        self,
+        splits: Splits,
+        *,
+        build: Builder = models.build,
+        reuse: bool | str = True,
+        layer_health: bool = False,
     ) -> None:
         self.splits = splits
         self.build = build
         self.reuse = reuse
+        self.layer_health = layer_health
         self.models = CompiledModels(trust=reuse == "trust")
         self._model: keras.Model | None = None
 
@@ -100,6 +112,7 @@ class Trainer:
             seconds=seconds,
             compiled=self.models.reused == before,
             train_validation=made.train_validation,
+            layer_health=self._layer_health(model) if self.layer_health else None,
         )
 
     def learning_rate_range(self, config: TrainConfig) -> LearningRateRange:
@@ -110,6 +123,14 @@ class Trainer:
         return learning_rate_range(
             model, (few.x, few.y), steps=RANGE_STEPS, batch_size=size, seed=config.seed
         )
+
+    def _layer_health(self, model: keras.Model) -> LayerHealthReport | None:
+        """Of the model, None for one whose layers can't be seen."""
+        some = self.splits.train.take(slice(0, LOOKED_AT))
+        try:
+            return layer_health(model, some.x, some.y)
+        except ConfigError:
+            return None
 
     def test(self, save: Path | None) -> ErrorEstimate:
         """The test error of the model that was trained last; the model is saved, if asked for."""

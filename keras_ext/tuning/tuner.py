@@ -12,7 +12,7 @@ from typing import Any
 
 import keras_tuner
 
-from keras_ext.errors import KerasExtError
+from keras_ext.errors import KerasExtError, OutputError, SweepError
 from keras_ext.records import TrainConfig
 from keras_ext.sweep_records import COMPLETED, FAILED, Execution, Trial
 from keras_ext.tuning.journal import Journal
@@ -109,8 +109,18 @@ class ConfigTuner(keras_tuner.Tuner):
         """Nothing: the oracle was rebuilt from the journal."""
 
     def pre_create_trial(self) -> None:
-        """Wait a little where the oracle had nothing to propose."""
+        """Wait a little where the oracle had nothing to propose.
+
+        Raises:
+            SweepError: where nothing runs whose end it could wait for.
+        """
         if self._asked:
+            if getattr(self.oracle, "ongoing_trials", None) == {}:
+                raise SweepError(
+                    f"{type(self.oracle).__name__} proposes no trial and does not stop, but "
+                    f"nothing runs that it could wait for; {len(self.oracle.trials)} trials are "
+                    "in the journal"
+                )
             time.sleep(IDLE_SECONDS)
         self._asked = True
 
@@ -150,11 +160,14 @@ class ConfigTuner(keras_tuner.Tuner):
         return metrics_of(running.executions, config, self.objective)
 
     def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
-        """As KerasTuner's, without a traceback on the screen for each trial that fails."""
+        """As KerasTuner's, without a traceback on the screen for each trial that fails.
+
+        What can't be written is the disk's fault and not the trial's: it ends the sweep.
+        """
         try:
             self._run_and_update_trial(trial, *args, **kwargs)
             trial.status = "COMPLETED"
-        except keras_tuner.errors.FatalError:
+        except (keras_tuner.errors.FatalError, OutputError):
             raise
         except Exception:
             trial.status, trial.message = "INVALID", traceback.format_exc()
@@ -201,7 +214,11 @@ class ConfigTuner(keras_tuner.Tuner):
             return
         source = self.states / f"{int(past):04d}" / f"execution-{index}"
         if source.is_dir():
-            shutil.copytree(source, directory)
+            try:
+                shutil.copytree(source, directory)
+            except OSError as error:
+                shutil.rmtree(directory, ignore_errors=True)
+                raise OutputError(f"can't write {directory}: {error.strerror or error}") from error
 
 
 def finished(record: Trial) -> dict[str, Any]:

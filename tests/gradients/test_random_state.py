@@ -53,3 +53,17 @@ def test_a_generator_that_was_not_there_yet_comes_anew():
     first = drawn()
     random_state.restore(state)
     assert drawn() == first
+
+
+def test_seeding_without_dropping_kernels_leaves_the_same_state():
+    found = []
+    for seed in (keras.utils.set_random_seed, random_state.reseed):
+        drawn()
+        seed(5)
+        state = random_state.capture()
+        numbers = [random.random(), random.gauss(0, 1), np.random.random(), np.random.normal()]
+        numbers.append(float(keras.random.uniform(())))
+        after = keras.ops.convert_to_numpy(random_state.capture()["keras"]).tolist()
+        found.append((state["python"], state["numpy"]["state"]["pos"], state["keras"]))
+        found[-1] += (repr(state["backend"]), numbers, after)
+    assert found[0] == found[1]

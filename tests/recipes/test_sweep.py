@@ -125,3 +125,5 @@ def test_help_teaches(capsys):
     words = capsys.readouterr().out
     for part in ("module:function", "best.json", "goes on", "partly luck", "--space", "edge"):
         assert part in words
+    for part in ("TrainConfig(), a convnet", '{"model": "mlp", "units": 64, "layers": 2}'):
+        assert part in words

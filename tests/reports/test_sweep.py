@@ -13,8 +13,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from keras_ext.diagnosis.layer_health import judge_layers
+from keras_ext.diagnosis.layer_record import LayerRecord
 from keras_ext.diagnosis.search import edge, importance, place
-from keras_ext.reports import figures, print_sweep, render_sweep, sweep_story, write_sweep_folder
+from keras_ext.reports import (
+    figures,
+    print_sweep,
+    render_sweep,
+    sweep_page,
+    sweep_story,
+    text,
+    write_sweep_folder,
+)
 from keras_ext.reports.figures.isolation import Isolated
 from tests.reports import sweep_samples as samples
 from tests.reports.test_html import LOADING, Page
@@ -69,6 +79,81 @@ def test_the_page_says_what_was_found(pages: dict[str, str]) -> None:
         "Versions",
     ]
     assert "No trial was completed" in Page(pages["failed_sweep"]).text()
+
+
+def confirmed(runs: int, error: float) -> Any:
+    result = samples.sample_sweep()
+    made = tuple(samples.execution(error, 1000 + n) for n in range(runs))
+    tests = (samples.proportion(0.09),) * runs
+    return replace(result, confirmation=samples.Confirmation(made, tests))
+
+
+def test_one_of_a_thing_is_not_many() -> None:
+    words = Page(render_sweep(confirmed(1, 0.09))).text()
+    assert "On a fresh seed" in words
+    assert "validation, 1 seed " in re.sub(r"\s+", " ", words)
+    assert "1 run, 2,000 examples" in words
+    assert not re.search(r"\b1 (seeds|runs|trials|examples)\b", words)
+    single = sweep_story.account(samples.short_sweep())[0]
+    assert single.startswith("1 trial (guided) took 2.5 s. It is judged by")
+    nothing = replace(samples.short_sweep(), trials=(), seconds=0.0)
+    assert sweep_story.account(nothing) == ["No trial has ended yet."]
+    out = io.StringIO()
+    print_sweep(nothing, Console(file=out, width=80))
+    assert "0 trials" not in Page(render_sweep(nothing)).text() + out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (0.0, "(the same as when it was chosen)"),
+        (0.01, "points: the best of many trials is partly luck)"),
+        (-0.01, "points against when it was chosen)"),
+    ],
+)
+def test_luck_is_claimed_only_where_there_was_some(more: float, said: str) -> None:
+    best = samples.sample_sweep().best.validation_error
+    assert said in sweep_story.account(confirmed(3, best + more))[-1]
+
+
+def test_the_curve_over_time_is_drawn_only_where_it_tells_something_else() -> None:
+    even = samples.sample_sweep()
+    slow_first = replace(even.trials[0], seconds=60.0)
+    uneven = replace(even, trials=(slow_first, *even.trials[1:]))
+    for result, expected in ((even, True), (uneven, False)):
+        assert sweep_story.evenly_timed(result) is expected
+        assert ("over the time that the trials took" in render_sweep(result)) is not expected
+
+
+def test_whole_numbers_are_on_an_axis_of_whole_numbers() -> None:
+    for trials in range(1, 12):
+        axes = figures.best_so_far([0.3] * trials).axes[0]
+        assert all(tick == round(tick) for tick in axes.get_xticks())
+    view = sweep_story.KnobView("layers", {}, (), (), (), None, None)
+    for low, high, expected in ((1, 4, ["1", "2", "4"]), (1, 2, ["1", "2"]), (3, 3, ["3"])):
+        item = {"kind": "Int", "min_value": low, "max_value": high, "sampling": "linear"}
+        found = sweep_page.ticks(replace(view, item=item))
+        assert [words for _, words in found] == expected
+        assert [at for at, _ in found] == [place(item, int(words)) for _, words in found]
+
+
+def test_the_story_gives_the_interval_of_an_error_of_one_model() -> None:
+    trial = samples.sample_sweep().trials[1]
+    low, high = trial.executions[0].validation.interval()
+    assert sweep_story.interval(trial) == f" (95 % interval {text.span(low, high)})"
+    assert sweep_story.interval(replace(trial, executions=trial.executions * 2)) == ""
+    other = {**trial.metrics, "validation_error": trial.validation_error + 0.01}
+    assert sweep_story.interval(replace(trial, metrics=other)) == ""
+
+
+def test_the_story_gives_the_verdict_on_the_layers() -> None:
+    result = samples.sample_sweep()
+    layer = LayerRecord("dense", 1, "relu", False, 4, 4, 1.0, 1.0, dead_share=1.0)
+    first = result.trials[1]
+    run = replace(first.executions[0], layer_health=judge_layers([layer]))
+    trials = (result.trials[0], replace(first, executions=(run,)), *result.trials[2:])
+    assert "; layers: dead." in Page(render_sweep(replace(result, trials=trials))).text()
+    assert "layers:" not in Page(render_sweep(result)).text()
 
 
 def test_files_and_words_in_the_terminal(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from keras_ext import models
+from keras_ext.data import training_batches
 from keras_ext.records import Augmentation, Splits, TrainConfig
+from keras_ext.training import reuse
 from keras_ext.training.optimizers import fixed, optimizer, reset
 from keras_ext.training.reuse import CompiledModels, structure
 from keras_ext.training.round import train_round
@@ -65,6 +67,56 @@ def test_a_run_alone_equals_the_same_run_after_others(digits, base, changes):
         assert same(outcome(config, small, make=cache), alone[expected])
     assert (cache.compiled, cache.reused) == (1, 3)
     assert not same(alone[0], alone[1])
+
+
+TURNED = Augmentation(rotation=20, flip="horizontal", magnitude=0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("base", "changes", "compiled"),
+    [
+        (MLP, OTHER, 1),
+        (
+            replace(MLP, model="convnet", units=4, layers=2, augmentation=TURNED),
+            {**OTHER, "augmentation": replace(TURNED, magnitude=0.9)},
+            1,
+        ),
+        (replace(MLP, augmentation=TURNED), {"augmentation": Augmentation(rotation=10)}, 2),
+        (replace(MLP, augmentation=Augmentation(mixup=0.2)), OTHER, 1),
+        (
+            replace(MLP, augmentation=Augmentation(mixup=0.2)),
+            {"augmentation": Augmentation(mixup=0.2, magnitude=0.5)},
+            2,
+        ),
+    ],
+)
+def test_a_run_with_its_images_on_the_device_alone_equals_the_same_run_after_others(
+    digits, base, changes, compiled
+):
+    small = replace(digits, train=digits.train.take(slice(0, 500)))
+    cache = CompiledModels()
+    first, other = base, replace(base, **changes)
+    alone = [outcome(config, small, placement="device") for config in (first, other)]
+    for config, expected in ((first, 0), (other, 1), (first, 0), (other, 1)):
+        assert same(outcome(config, small, make=cache, placement="device"), alone[expected])
+    assert (cache.compiled, cache.reused) == (compiled, 4 - compiled)
+    assert not same(alone[0], alone[1])
+
+
+def test_only_as_many_training_models_are_kept_as_have_room(digits, monkeypatch):
+    monkeypatch.setattr(reuse, "DEVICE_BYTES", 2 * digits.train.x.nbytes)
+    cache = CompiledModels()
+
+    def reused(units: int, train: Any) -> bool:
+        before = cache.reused
+        wrap = training_batches(train, batch_size=100, placement="device", seed=0).training_model
+        cache(replace(MLP, units=units), train, training_model=wrap)[0].optimizer.build([])
+        return cache.reused > before
+
+    found = [reused(units, digits.train) for units in (4, 5, 4, 6, 5, 6)]
+    assert found == [False, False, True, False, False, True]
+    assert not reused(6, replace(digits.train))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +174,23 @@ def test_a_builder_of_the_users_own_is_trusted_only_when_told_to(digits):
         for _ in range(2):
             cache(MLP, digits.train, build=linear)[0].optimizer.build([])
         assert (cache.compiled, cache.reused) == expected
+
+
+def test_what_tensorflow_has_compiled_is_kept_unless_a_layer_may_draw_from_it(digits, monkeypatch):
+    """``tf.random.set_seed`` drops it; layers of the user's own may depend on that."""
+    import tensorflow as tf
+
+    def own(config: TrainConfig, shape: Any, outputs: int, normalizer: Any) -> keras.Model:
+        return models.build(config, shape, outputs, normalizer)
+
+    cache, seeds = CompiledModels(trust=True), []
+    for build in (models.build, own):
+        cache(MLP, digits.train, build=build)[0].optimizer.build([])
+    monkeypatch.setattr(tf.random, "set_seed", seeds.append)
+    cache(MLP, digits.train)
+    assert (cache.reused, seeds) == (2, [])
+    cache(MLP, digits.train, build=own)
+    assert (cache.reused, seeds) == (3, [1])
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 TRIALS = 10
 KILLS = 20
+STARTS = 60
 
 
 def work(directory: Path, log: Path, seconds: float) -> None:
@@ -49,7 +50,7 @@ def test_killed_at_20_times_a_sweep_loses_no_trial_and_scores_none_twice(tmp_pat
 def killed(directory: Path, log: Path, rng: random.Random, before: int) -> int:
     """Start a sweep and kill it, again and again until it is done; how often it was killed."""
     kills = 0
-    while True:
+    for _ in range(STARTS):
         # Once 20 kills have hit, the last start comes to its end.
         process = started(directory, log, seconds=0.03)
         process.join(rng.uniform(0.01, 1.2) if before + kills < KILLS else 120)
@@ -59,6 +60,7 @@ def killed(directory: Path, log: Path, rng: random.Random, before: int) -> int:
         process.join()
         if process.exitcode == 0:
             return kills
+    pytest.fail(f"not done after {STARTS} starts")
 
 
 def check(directory: Path, log: Path, tmp_path: Path) -> None:
@@ -94,6 +96,7 @@ def check(directory: Path, log: Path, tmp_path: Path) -> None:
 def test_a_lock_keeps_another_process_out_and_a_killed_one_does_not(tmp_path):
     process = started(tmp_path / "sweep", tmp_path / "log", seconds=0.5)
     while not (tmp_path / "sweep" / "journal.jsonl").exists():
+        assert process.is_alive()
         time.sleep(0.01)
     other = started(tmp_path / "sweep", tmp_path / "log", seconds=0.0)
     other.join(30)

@@ -239,6 +239,25 @@ def test_scores_become_errors(
     assert errors_of(scores, direction) == pytest.approx(errors)
 
 
+@pytest.mark.tensorflow
+@ORACLES
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_trials_without_the_default_objective_are_told_so_at_once(kind, tmp_path: Path) -> None:
+    class Silent(keras_tuner.Tuner):
+        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+            history = keras.callbacks.History()
+            history.history = {"loss": [0.5, 0.4], "val_loss": [0.6, 0.5]}
+            return history
+
+    space = keras_tuner.HyperParameters()
+    space.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)
+    oracle = kind(max_trials=3, seed=0, hyperparameters=space)
+    tuner = Silent(oracle=oracle, hypermodel=Own(), directory=tmp_path, project_name="own")
+    with pytest.raises(ConfigError, match="must report validation_error: they report loss, val_l"):
+        tuner.search(verbose=0)
+    assert len(oracle.trials) == 1
+
+
 class Own(keras_tuner.HyperModel):
     """A user's own model, with BiasVariance among the callbacks."""
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keras_ext.errors import ConfigError, DivergedError, SweepError
+from keras_ext.errors import ConfigError, DivergedError, MissingExtraError, SweepError
 from keras_ext.records import TrainConfig
 from keras_ext.reports.folder import standard
-from keras_ext.tuning import sweep
+from keras_ext.tuning import oracles, sweep
 from tests.tuning.black_box import BASE, BlackBox, error_of, space
 
 pytestmark = pytest.mark.tensorflow
@@ -52,6 +53,29 @@ def test_every_trial_is_kept_with_what_it_was_and_what_it_reached(tmp_path):
     values = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert values["schema"] == "keras_ext.sweep/1"
     assert len(values["trials"]) == 6
+
+
+def test_trials_as_a_data_frame(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    result = run(tmp_path, BlackBox(lambda call, config: math.nan if call == 2 else None))
+    frame = result.to_dataframe()
+    assert frame.index.name == "trial_id"
+    assert list(frame.index) == ids(result)
+    assert list(frame["values.units"]) == [t.values["units"] for t in result.trials]
+    assert frame["validation_error"].idxmin() == result.best.trial_id
+    assert list(frame.index[frame["validation_error"].isna()]) == ["0002"]
+    assert frame.loc["0002", "status"] == "failed"
+    assert frame.loc["0000", "metrics.variance"] == result.trials[0].metrics["variance"]
+    assert frame.loc["0000", "dominant"] == result.trials[0].diagnosis.dominant
+    pandas.testing.assert_frame_equal(frame, pandas.DataFrame(result.rows()).set_index("trial_id"))
+    assert len(replace(result, trials=()).to_dataframe()) == 0
+
+
+def test_without_pandas_the_error_names_it(tmp_path, monkeypatch):
+    result = run(tmp_path, max_trials=1)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match="pandas is not installed: pip install pandas"):
+        result.to_dataframe()
 
 
 def test_the_same_seed_gives_the_same_points_and_seed_0_is_a_seed(tmp_path):
@@ -292,6 +316,17 @@ def test_a_point_that_is_no_configuration_is_a_failed_trial(tmp_path):
     failed = [t for t in result.trials if t.status == "failed"]
     assert 0 < len(failed) < 8
     assert failed[0].message.startswith("dropout must be in [0, 1)")
+
+
+def test_an_oracle_that_waits_for_nothing_does_not_wait_for_ever(tmp_path, monkeypatch):
+    class Waiting(oracles.GuidedOracle):
+        def populate_space(self, trial_id: str) -> dict[str, Any]:
+            return super().populate_space(trial_id) if trial_id == "0" else {"status": "IDLE"}
+
+    monkeypatch.setitem(oracles.STRATEGIES, "waiting", Waiting)
+    with pytest.raises(SweepError, match="Waiting proposes no trial and does not stop"):
+        run(tmp_path, strategy="waiting")
+    assert (tmp_path / "journal.jsonl").read_text().count('"finished"') == 1
 
 
 def test_hyperband_promotes_with_the_state_and_only_full_trials_can_win(tmp_path):

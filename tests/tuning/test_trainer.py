@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
 from keras_ext.errors import DivergedError
 from keras_ext.records import Arrays, Splits, TrainConfig
-from keras_ext.sweep_records import Execution
+from keras_ext.sweep_records import Execution, Trial
 from keras_ext.training.round import train_round
 from keras_ext.tuning import sweep
 from keras_ext.tuning.trainer import Trainer, diagnosis_of, expecting_compilation
@@ -76,6 +78,62 @@ def test_each_trial_of_a_sweep_is_the_run_alone_bit_for_bit(splits, tmp_path):
     fresh = result.confirmation.executions[0]
     assert timeless(fresh) == alone(replace(result.best.config, seed=1003), splits)
     assert (tmp_path / "model.keras").exists()
+
+
+def test_layers_are_looked_at_where_asked_for_and_left_as_they_are(splits, tmp_path):
+    deep = replace(BASE, layers=3, batch_norm=False, epochs=2)
+    made = [
+        Trainer(splits, layer_health=health).train(
+            deep, tmp_path / str(health), epochs=None, on_epoch=no_matter
+        )
+        for health in (True, False)
+    ]
+    seen, unseen = made
+    assert unseen.layer_health is None
+    assert timeless(seen) == timeless(unseen) == alone(deep, splits)
+    assert {layer.units for layer in seen.layer_health.layers if not layer.output} == {8}
+    assert seen.layer_health.update_ratio is None
+
+
+def test_dead_layers_are_in_the_record(splits, tmp_path):
+    def build(config: TrainConfig, shape: Any, outputs: int, normalizer: Any) -> keras.Model:
+        x = inputs = keras.Input(shape)
+        for _ in range(3):
+            x = keras.layers.Dense(8, "relu", bias_initializer=keras.initializers.Constant(-99))(x)
+        return keras.Model(inputs, keras.layers.Dense(outputs)(x))
+
+    trainer = Trainer(splits, build=build, layer_health=True)
+    made = trainer.train(BASE, tmp_path, epochs=1, on_epoch=no_matter)
+    assert made.layer_health.verdict == "dead"
+    assert made.layer_health.dead_share == 1.0
+    trial = Trial("0000", "completed", {}, BASE, executions=(made,))
+    assert trial.layers == "dead"
+    assert Trial.from_plain(json.loads(json.dumps(trial.to_plain()))) == trial
+
+
+def test_a_model_whose_layers_cannot_be_seen_has_no_layer_health(splits, tmp_path):
+    class Hidden(keras.Model):
+        """One dense layer, called in a compiled function of the user's own."""
+
+        def __init__(self, outputs: int) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(outputs)
+
+        def build(self, shape: Any) -> None:
+            self.dense.build(shape)
+
+        def call(self, x: Any) -> Any:
+            return x @ self.dense.kernel + self.dense.bias
+
+    def build(config: TrainConfig, shape: Any, outputs: int, normalizer: Any) -> keras.Model:
+        model = Hidden(outputs)
+        model.build((None, *shape))
+        return model
+
+    trainer = Trainer(splits, build=build, layer_health=True)
+    made = trainer.train(BASE, tmp_path, epochs=1, on_epoch=no_matter)
+    assert made.layer_health is None
+    assert len(made.history) == 1
 
 
 def test_an_interrupted_run_goes_on_after_its_last_epoch_and_ends_the_same(splits, tmp_path):
@@ -160,8 +218,6 @@ def test_a_cost_that_is_not_finite_fails_the_trial_and_the_next_one_is_unharmed(
 
 
 def test_a_model_is_saved_with_the_test_error_that_it_has(splits, tmp_path: Path):
-    import keras
-
     trainer = Trainer(splits)
     trainer.train(BASE, tmp_path / "run", epochs=None, on_epoch=no_matter)
     error = trainer.test(tmp_path / "model.keras")

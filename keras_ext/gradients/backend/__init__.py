@@ -5,7 +5,7 @@ Each backend is imported when it is the one Keras runs on, and a function is nee
 
 from keras_ext.gradients.backend.functions import Cost, Gradient, Stateless, functions
 from keras_ext.gradients.backend.precision import double_precision, errors
-from keras_ext.gradients.backend.state import random_state, set_random_state
+from keras_ext.gradients.backend.state import random_state, seed_keeping_kernels, set_random_state
 from keras_ext.gradients.backend.trace import trace
 from keras_ext.gradients.backend.within import Tap, gradients_within
 
@@ -19,6 +19,7 @@ __all__ = [
     "functions",
     "gradients_within",
     "random_state",
+    "seed_keeping_kernels",
     "set_random_state",
     "trace",
 ]

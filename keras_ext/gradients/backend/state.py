@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import keras
@@ -43,6 +44,15 @@ def set_random_state(state: Any) -> None:
         seed, generator = state
         tf.random.set_seed(seed)
         context._rng.setstate(generator)
+
+
+def seed_keeping_kernels(seed: int) -> bool:
+    """Seed TensorFlow's own generator, but keep its kernels; False where that can't be done."""
+    context = _tensorflow_context()
+    if getattr(context, "_rng", None) is None:
+        return False
+    context._seed, context._rng = seed, random.Random(seed)
+    return True
 
 
 def _tensorflow_context() -> Any:

@@ -32,6 +32,8 @@ def best_so_far(
     >>> [float(y) for y in axes.lines[0].get_ydata()]
     [0.3, 0.3, 0.1]
     """
+    from matplotlib.ticker import MaxNLocator
+
     palette = palette or Palette()
     figure, axes = new_figure(width, 0.36 * width + 0.7, palette)
     at, clock = [], 0.0
@@ -56,6 +58,8 @@ def best_so_far(
     errors_on(axes.yaxis, proportion=proportion)
     label_axis(axes.yaxis, "validation error", palette)
     label_axis(axes.xaxis, "trial" if seconds is None else "seconds", palette)
+    if seconds is None:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     legend_above(axes, palette)
     return figure
 
