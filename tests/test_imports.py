@@ -22,7 +22,8 @@ FILES = sorted(
 
 # Each room, and the rooms below it. Siblings don't import each other.
 IMAGES = {"affine", "resample", "pixels", "augmented"}
-RECORDS = {"errors", "files", "diagnosis", "fields", "records", "sweep_records"} | IMAGES
+RECORDS = {"errors", "files", "diagnosis", "fields", "records"} | IMAGES
+RECORDS |= {"sweep_records", "claim_records"}
 ALGORITHMS = RECORDS | {"regularization", "gradients"}
 BELOW = {
     "errors": set(),
@@ -31,6 +32,7 @@ BELOW = {
     "fields": {"errors", "diagnosis"},
     "records": {"errors", "fields", "diagnosis"},
     "sweep_records": {"errors", "fields", "diagnosis", "records"},
+    "claim_records": {"errors", "fields", "diagnosis"},
     "affine": {"records"},
     "resample": set(),
     "pixels": {"affine", "records"},
