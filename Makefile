@@ -24,7 +24,7 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-backends lint format typecheck test test-backends test-all benchmark \
-	benchmark-gpu lock clean
+	benchmark-gpu article article-full lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,14 @@ recipe-%: install ## Run a recipe: make recipe-mnist ARGS="--preset fast"
 sweep-%: export KERAS_BACKEND = tensorflow
 sweep-%: install ## Search hyperparameters: make sweep-mnist ARGS="--max-trials 10 --limit 2000"
 	@$(PY) -m recipes.sweep $(subst -,_,$*) $(ARGS)
+
+article: export KERAS_BACKEND = tensorflow
+article: install ## Put the claims of the article to the test: runs/article/index.html
+	@$(PY) -m recipes.article $(ARGS)
+
+article-full: export KERAS_BACKEND = tensorflow
+article-full: install ## The same with more seeds and the whole data; goes on where it was stopped
+	@$(PY) -m recipes.article --full $(ARGS)
 
 lock: ## Resolve the newest versions and write them to requirements/
 	$(call resolve,requirements/main.txt,'.[$(EXTRAS)]')

@@ -23,7 +23,8 @@ FILES = sorted(
 # Each room, and the rooms below it. Siblings don't import each other.
 LARGE = {"memory", "rows"}
 IMAGES = {"affine", "resample", "pixels", "augmented"}
-RECORDS = {"errors", "files", "diagnosis", "fields", "records", "sweep_records"} | LARGE | IMAGES
+RECORDS = {"errors", "files", "diagnosis", "fields", "records"} | LARGE | IMAGES
+RECORDS |= {"sweep_records", "claim_records"}
 ALGORITHMS = RECORDS | {"regularization", "gradients"}
 BELOW = {
     "errors": set(),
@@ -34,6 +35,7 @@ BELOW = {
     "rows": {"memory"},
     "records": {"errors", "fields", "diagnosis", "rows"},
     "sweep_records": {"errors", "fields", "diagnosis", "records"},
+    "claim_records": {"errors", "fields", "diagnosis"},
     "affine": {"records"},
     "resample": set(),
     "pixels": {"affine", "records"},

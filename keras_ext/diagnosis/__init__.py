@@ -15,6 +15,7 @@ from keras_ext.diagnosis.layer_health import LayerHealthReport, judge_layers
 from keras_ext.diagnosis.layer_record import LayerRecord
 from keras_ext.diagnosis.learning_rate_range import LearningRates, learning_rates
 from keras_ext.diagnosis.notches import KNOBS, notch
+from keras_ext.diagnosis.over_seeds import OverSeeds, over_seeds
 from keras_ext.diagnosis.overfitting import Overfitting
 from keras_ext.diagnosis.paired import paired_interval
 from keras_ext.diagnosis.power_law import Extrapolation, PowerLaw, extrapolate
@@ -34,6 +35,7 @@ __all__ = [
     "LayerHealthReport",
     "LayerRecord",
     "LearningRates",
+    "OverSeeds",
     "Overfitting",
     "PowerLaw",
     "Remedy",
@@ -48,6 +50,7 @@ __all__ = [
     "judge_layers",
     "learning_rates",
     "notch",
+    "over_seeds",
     "paired_interval",
     "remedies",
 ]

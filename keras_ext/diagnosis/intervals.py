@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import sqrt
+from math import cos, pi, sin, sqrt, tan
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,38 @@ def z_score(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence must be between 0 and 1, got confidence={confidence!r}")
     return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def t_quantile(confidence: float, freedom: int) -> float:
+    """The two-sided quantile of Student's t distribution, by halving.
+
+    Source: Abramowitz and Stegun (1964), equations 26.7.3 and 26.7.4, which are exact.
+
+    >>> round(t_quantile(0.95, 1), 3), round(t_quantile(0.95, 4), 3)
+    (12.706, 2.776)
+
+    Raises:
+        ConfigError: unless confidence is strictly between 0 and 1, and freedom at least 1.
+    """
+    z_score(confidence)
+    if freedom < 1:
+        raise ConfigError(f"freedom must be at least 1, got freedom={freedom!r}")
+    low, high = 0.0, pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, freedom) < confidence else (low, middle)
+    return sqrt(freedom) * tan((low + high) / 2)
+
+
+def _within(angle: float, freedom: int) -> float:
+    """How often Student's t is within plus and minus sqrt(freedom) tan(angle)."""
+    odd = freedom % 2
+    term = cos(angle) if odd else 1.0
+    total = 0.0
+    for k in range(freedom // 2):
+        total += term
+        term *= cos(angle) ** 2 * (2 * k + 1 + odd) / (2 * k + 2 + odd)
+    return 2 / pi * (angle + sin(angle) * total) if odd else sin(angle) * total
 
 
 def normal(value: float, standard_error: float, confidence: float = 0.95) -> tuple[float, float]:

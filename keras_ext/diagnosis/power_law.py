@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ext.diagnosis.intervals import z_score
+from keras_ext.diagnosis.intervals import t_quantile, z_score
 from keras_ext.errors import ConfigError
 
 LEAST_SIZES = 4
@@ -188,7 +188,7 @@ def _curve(sizes: np.ndarray, values: np.ndarray, confidence: float) -> tuple[_C
     weights = seeds / (noise * mean) ** 2
     relative = sizes / sizes[-1]
     best, squares = _fit(relative, mean, weights)
-    quantile = _t_quantile(confidence, freedom)
+    quantile = t_quantile(confidence, freedom)
     limit = quantile**2 * max(1.0, squares / (len(sizes) - 3))
     curve = _Curve(sizes, mean, weights, noise, quantile, best, squares, limit)
     flat = float(np.average(mean, weights=weights))
@@ -289,14 +289,3 @@ def _refused(targets: Sequence[int], noise: float, reason: str) -> Extrapolation
 
 def _no_number(size: int, reason: str) -> Prediction:
     return Prediction(size, None, None, None, reason)
-
-
-def _t_quantile(confidence: float, freedom: int) -> float:
-    """Two-sided quantile of Student's t: Abramowitz and Stegun 26.7.5, four terms."""
-    z = z_score(confidence)
-    return (
-        z
-        + (z**3 + z) / (4 * freedom)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
-    )

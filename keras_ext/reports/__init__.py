@@ -4,6 +4,7 @@ This room reads records and computes nothing new. The fields of ``result.json`` 
 ``SCHEMA.md`` beside this file. jinja2 and matplotlib are imported when a page is made.
 """
 
+from keras_ext.reports.article_page import render_article, write_article
 from keras_ext.reports.folder import write_json, write_result_folder
 from keras_ext.reports.html import render, write_report
 from keras_ext.reports.sweep_folder import write_sweep_folder
@@ -15,7 +16,9 @@ __all__ = [
     "print_report",
     "print_sweep",
     "render",
+    "render_article",
     "render_sweep",
+    "write_article",
     "write_json",
     "write_report",
     "write_result_folder",

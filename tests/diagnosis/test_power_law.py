@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_ext.diagnosis import PowerLaw, extrapolate
-from keras_ext.diagnosis.power_law import WIDEST, _curve, _t_quantile
+from keras_ext.diagnosis.power_law import WIDEST, _curve
 from keras_ext.errors import ConfigError
 
 SIZES = [1000, 2000, 4000, 8000, 16000]
@@ -107,12 +107,6 @@ def test_the_limits_are_those_of_all_laws_that_fit():
     low = prediction.error - np.hypot(prediction.error - min(inside), run)
     high = prediction.error + np.hypot(max(inside) - prediction.error, run)
     assert (prediction.low, prediction.high) == pytest.approx((low, high), rel=5e-3)
-
-
-@pytest.mark.parametrize("freedom", [4, 5, 10, 30])
-def test_quantile_of_student(freedom):
-    stats = pytest.importorskip("scipy.stats")
-    assert _t_quantile(0.95, freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=3e-3)
 
 
 @settings(max_examples=15)

@@ -7,6 +7,7 @@ colours. Values that are not finite are left out. matplotlib is imported when a 
 
 from keras_ext.reports.figures.augmented_images import augmented_images
 from keras_ext.reports.figures.best_so_far import best_so_far
+from keras_ext.reports.figures.chart import chart
 from keras_ext.reports.figures.confusion import confusion
 from keras_ext.reports.figures.importance_bars import importance_bars
 from keras_ext.reports.figures.isolation import isolation
@@ -22,6 +23,7 @@ __all__ = [
     "Palette",
     "augmented_images",
     "best_so_far",
+    "chart",
     "confusion",
     "importance_bars",
     "isolation",

@@ -31,6 +31,12 @@ def new_figure(width: float, height: float, palette: Palette) -> tuple[Figure, A
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.patch.set_alpha(0.0)
     axes = figure.add_subplot()
+    style_axes(axes, palette)
+    return figure, axes
+
+
+def style_axes(axes: Axes, palette: Palette) -> None:
+    """Make axes transparent and quiet."""
     axes.patch.set_alpha(0.0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
@@ -38,7 +44,6 @@ def new_figure(width: float, height: float, palette: Palette) -> tuple[Figure, A
     axes.tick_params(colors=palette.muted, labelsize=FONT_SIZE, length=0, pad=6)
     axes.grid(True, axis="y", color=palette.grid, linewidth=0.8)
     axes.set_axisbelow(True)
-    return figure, axes
 
 
 def write(

@@ -1,0 +1,45 @@
+"""The command line and the terminal of the article."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+from rich.text import Text
+
+from keras_ext.claim_records import Claim
+from keras_ext.reports.article_page import said, shown
+from keras_ext.reports.text import duration
+from recipes.article.effort import MODES
+
+
+def options(description: str) -> argparse.ArgumentParser:
+    """What all claims have in common."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    hints = ("a quick look", "the default", "more seeds and the whole data")
+    for mode, words in zip(MODES, hints, strict=True):
+        parser.add_argument(
+            f"--{mode}", dest="mode", action="store_const", const=mode, default="normal", help=words
+        )
+    parser.add_argument("--seed", type=int, default=0, help="of the first run (default: 0)")
+    parser.add_argument("--output-dir", default="runs/article", help="(default: runs/article)")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def tell(console: Console, claim: Claim, *, kept: bool) -> None:
+    """One claim in the terminal: verdict, number and time."""
+    head = f"{claim.number:2d} {claim.name}: "
+    when = " (measured before)" if kept else f" ({duration(claim.seconds)})"
+    console.print(Text.assemble((head, "bold"), claim.verdict, (when, "dim")))
+    if claim.finding is None:
+        console.print(Text(f"   {claim.message}"))
+        return
+    first = claim.finding.numbers[0]
+    console.print(Text(f"   {first.name}: {shown(first)} ({said(first) or 'exact'})"))
+    for rule in claim.finding.rules:
+        console.print(Text(f"   {'+' if rule.held else '-'} {rule.text}", style="dim"))
