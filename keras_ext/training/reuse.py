@@ -61,14 +61,16 @@ class CompiledModels:
         *,
         build: Builder = models.build,
         training_model: Callable[[keras.Model], keras.Model] | None = None,
+        steps: int | None = None,
     ) -> tuple[keras.Model, IterationCost]:
         """A model with its weights as ``config.seed`` decides them, ready to train.
 
-        The one given before must not be used any more.
+        The one given before must not be used any more. The arguments are those of
+        ``compiled_model``.
         """
         normalizer = self._normalizer(train)
         keras.utils.set_random_seed(config.seed)
-        steps = math.ceil(len(train) / batch_size(config, train))
+        steps = steps or math.ceil(len(train) / batch_size(config, train))
         key = None
         own = build is not models.build and not self.trust
         # A training model has the data set and its augmentation compiled into it.
@@ -85,7 +87,12 @@ class CompiledModels:
             self.reused += 1
             return model, cost
         made = compiled_model(
-            config, train, build=build, training_model=training_model, normalizer=normalizer
+            config,
+            train,
+            build=build,
+            training_model=training_model,
+            normalizer=normalizer,
+            steps=steps,
         )
         self.compiled += 1
         if key is not None:
