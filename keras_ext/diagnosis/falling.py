@@ -57,5 +57,5 @@ def falling(costs: Sequence[float] | np.ndarray, *, noise: float = MINI_BATCH_NO
     rises = tuple(
         place for place in range(1, len(costs)) if not costs[place] <= costs[place - 1] + slack
     )
-    passed = not rises and costs[-1] < costs[0] if len(costs) > 1 else None
+    passed = bool(not rises and costs[-1] < costs[0]) if len(costs) > 1 else None
     return Falling(passed, rises, float(costs[0]), float(costs[-1]))
