@@ -54,19 +54,25 @@ class Line:
             raise ConfigError(f"line {self.name!r} has {len(self.x)} x for {lengths}")
 
     @classmethod
-    def over_seeds(cls, name: str, x: Any, values: Any, **how: Any) -> Line:
+    def over_seeds(
+        cls, name: str, x: Any, values: Any, *, geometric: bool = False, **how: Any
+    ) -> Line:
         """The mean over seeds with Student's t interval at each x.
 
         Args:
             name: for the legend.
             x: numbers of shape (points,).
             values: numbers of shape (seeds, points), two seeds at least.
+            geometric: the geometric mean, for values above 0 on a log scale.
             **how: kind and color.
 
         >>> Line.over_seeds("train", [1.0], [[0.1], [0.2], [0.3]]).y
         (0.2,)
+        >>> Line.over_seeds("ratio", [1.0], [[0.5], [2.0]], geometric=True).y
+        (1.0,)
         """
-        found = [over_seeds(column) for column in np.asarray(values, dtype="float64").T]
+        each = np.asarray(values, dtype="float64").T
+        found = [over_seeds(column, geometric=geometric) for column in each]
         y, low, high = ([getattr(f, part) for f in found] for part in ("value", "low", "high"))
         return cls(name, x, np.round(y, 12), low, high, **how)
 

@@ -234,6 +234,9 @@ class TrainConfig:
         optimizer: "sgd" (with momentum), "rmsprop", "adam" or "adamw".
         learning_rate: Ng's alpha; the peak of a one-cycle schedule.
         momentum: Ng's beta (beta_1 of Adam).
+        beta_2: Ng's beta of the squared gradients: beta_2 of Adam and AdamW, rho of RMSprop; None
+            for Keras's default (0.999 and 0.9).
+        epsilon: what Keras adds to keep a division finite, for all but sgd.
         weight_decay: decoupled decay, for adamw alone.
         schedule: "constant", "time_based" (learning_rate / (1 + decay_rate * epoch)), "cosine" or
             "one_cycle".
@@ -260,6 +263,8 @@ class TrainConfig:
     optimizer: str = "adam"
     learning_rate: float = 0.001
     momentum: float = 0.9
+    beta_2: float | None = None
+    epsilon: float = 1e-7
     weight_decay: float = 0.004
     schedule: str = "one_cycle"
     decay_rate: float = 0.0
@@ -278,12 +283,14 @@ class TrainConfig:
         one_of(self, "schedule", SCHEDULES)
         for name in ("units", "layers", "epochs", "steps_per_execution"):
             within(self, name, 1)
-        for name in ("l2", "decay_rate", "weight_decay", "tolerance", "seed"):
+        for name in ("l2", "decay_rate", "epsilon", "weight_decay", "tolerance", "seed"):
             within(self, name, 0)
         for name in ("momentum", "optimal_error"):
             within(self, name, 0, 1)
         if self.batch_size is not None:
             within(self, "batch_size", 1)
+        if self.beta_2 is not None and not 0 <= self.beta_2 < 1:
+            raise ConfigError(f"beta_2 must be in [0, 1), got beta_2={self.beta_2!r}")
         if not 0 < self.learning_rate < float("inf"):
             raise ConfigError(
                 f"learning_rate must be above 0, got learning_rate={self.learning_rate!r}"

@@ -14,6 +14,7 @@ from keras_ext.diagnosis.intervals import difference_interval
 from keras_ext.diagnosis.layer_health import LayerHealthReport, judge_layers
 from keras_ext.diagnosis.layer_record import LayerRecord
 from keras_ext.diagnosis.learning_rate_range import LearningRates, learning_rates
+from keras_ext.diagnosis.moving_average import moving_average, steps_to
 from keras_ext.diagnosis.notches import KNOBS, notch
 from keras_ext.diagnosis.over_seeds import OverSeeds, over_seeds
 from keras_ext.diagnosis.overfitting import Overfitting
@@ -49,8 +50,10 @@ __all__ = [
     "falling",
     "judge_layers",
     "learning_rates",
+    "moving_average",
     "notch",
     "over_seeds",
     "paired_interval",
     "remedies",
+    "steps_to",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 MINI_BATCH_NOISE = 0.05
 """A rise of less than a twentieth of the first cost is taken for noise of the mini-batches."""
 
@@ -32,7 +34,7 @@ class Falling:
     last: float
 
 
-def falling(costs: Sequence[float], *, noise: float = MINI_BATCH_NOISE) -> Falling:
+def falling(costs: Sequence[float] | np.ndarray, *, noise: float = MINI_BATCH_NOISE) -> Falling:
     """Compare each cost with the one before; a cost that isn't finite has risen.
 
     With full batches no iteration may raise the cost (``noise=FULL_BATCH_NOISE``); with
@@ -48,12 +50,12 @@ def falling(costs: Sequence[float], *, noise: float = MINI_BATCH_NOISE) -> Falli
     >>> falling([1.0, 0.5, 0.52]).passed, falling([1.0, 0.5, 0.52], noise=0).rises
     (True, (2,))
     """
-    if not costs:
+    if not len(costs):
         return Falling(None, (), float("nan"), float("nan"))
     slack = noise * abs(costs[0])
     # Put so that NaN counts as a rise.
     rises = tuple(
         place for place in range(1, len(costs)) if not costs[place] <= costs[place - 1] + slack
     )
-    passed = not rises and costs[-1] < costs[0] if len(costs) > 1 else None
+    passed = bool(not rises and costs[-1] < costs[0]) if len(costs) > 1 else None
     return Falling(passed, rises, float(costs[0]), float(costs[-1]))

@@ -16,6 +16,8 @@ GROUPS = {
         "optimizer",
         "learning_rate",
         "momentum",
+        "beta_2",
+        "epsilon",
         "schedule",
         "decay_rate",
         "batch_size",

@@ -19,6 +19,8 @@ from keras_ext.records import TrainConfig
 WARMUP_SHARE = 0.25
 START_FRACTION = 0.04
 END_FRACTION = 0.001
+ADAM_BETA_2, RMSPROP_BETA = 0.999, 0.9
+"""Keras's defaults."""
 
 
 class _Live:
@@ -106,7 +108,8 @@ def schedule(config: TrainConfig, steps_per_epoch: int) -> float | schedules.Lea
 def optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """The optimizer that ``config.optimizer`` names, with its schedule.
 
-    ``momentum`` is Ng's beta: of SGD and RMSprop the momentum, of Adam and AdamW beta_1.
+    ``momentum`` is Ng's beta: of SGD and RMSprop the momentum, of Adam and AdamW beta_1. ``beta_2``
+    and ``epsilon`` are constants of the compiled step.
 
     >>> optimizer(TrainConfig(optimizer="adam", momentum=0.8), 10).get_config()["beta_1"]
     0.8
@@ -114,11 +117,15 @@ def optimizer(config: TrainConfig, steps_per_epoch: int) -> keras.optimizers.Opt
     rate, beta = schedule(config, steps_per_epoch), config.momentum
     if config.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=beta, name="sgd")
+    how: dict[str, Any] = {"epsilon": config.epsilon, "name": config.optimizer}
+    squares = config.beta_2
     if config.optimizer == "rmsprop":
-        return keras.optimizers.RMSprop(rate, momentum=beta, name="rmsprop")
+        rho = RMSPROP_BETA if squares is None else squares
+        return keras.optimizers.RMSprop(rate, rho=rho, momentum=beta, **how)
+    how |= {"beta_1": beta, "beta_2": ADAM_BETA_2 if squares is None else squares}
     if config.optimizer == "adamw":
-        return LiveAdamW(rate, beta_1=beta, weight_decay=config.weight_decay, name="adamw")
-    return LiveAdam(rate, beta_1=beta, name="adam")
+        return LiveAdamW(rate, weight_decay=config.weight_decay, **how)
+    return LiveAdam(rate, **how)
 
 
 def fixed(fresh: keras.optimizers.Optimizer) -> dict[str, Any]:

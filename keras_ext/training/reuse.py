@@ -68,16 +68,18 @@ class CompiledModels:
         *,
         build: Builder = models.build,
         training_model: Callable[[keras.Model], keras.Model] | None = None,
+        steps: int | None = None,
     ) -> tuple[keras.Model, IterationCost]:
         """A model with its weights as ``config.seed`` decides them, ready to train.
 
-        The one given before must not be used any more.
+        The one given before must not be used any more. The arguments are those of
+        ``compiled_model``.
         """
         normalizer = self._normalizer(train)
-        # Our networks are made of layers of Keras and keras_ext, which don't call tf.random.
+# Our networks are made of layers of Keras and keras_ext, which don't call tf.random.
         seed = random_state.reseed if build is models.build else keras.utils.set_random_seed
         seed(config.seed)
-        steps = math.ceil(len(train) / batch_size(config, train))
+        steps = steps or math.ceil(len(train) / batch_size(config, train))
         key = None
         own = build is not models.build and not self.trust
         if keras.backend.backend() == "tensorflow" and not own:
@@ -98,7 +100,12 @@ class CompiledModels:
             self.reused += 1
             return model, cost
         made = compiled_model(
-            config, train, build=build, training_model=training_model, normalizer=normalizer
+            config,
+            train,
+            build=build,
+            training_model=training_model,
+            normalizer=normalizer,
+            steps=steps,
         )
         self.compiled += 1
         if key is not None:

@@ -44,3 +44,16 @@ def test_a_limit_is_passed_by_the_whole_interval_alone():
 def test_other_values_are_refused(values):
     with pytest.raises(ConfigError, match="at least 2 seeds"):
         over_seeds(values)
+
+
+def test_a_geometric_mean_treats_a_half_and_a_double_alike() -> None:
+    ratios = np.array([0.5, 0.8, 0.4])
+    found, turned = (over_seeds(values, geometric=True) for values in (ratios, 1 / ratios))
+    assert found.value == pytest.approx(np.prod(ratios) ** (1 / 3))
+    assert (found.low, found.high) == pytest.approx((1 / turned.high, 1 / turned.low))
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.0], [0.5, -1.0], [0.5, np.nan]])
+def test_a_geometric_mean_needs_ratios_above_0(values) -> None:
+    with pytest.raises(ConfigError, match="above 0"):
+        over_seeds(values, geometric=True)

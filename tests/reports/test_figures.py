@@ -9,12 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from keras_ext.records import Mistakes
 from keras_ext.reports import figures
-from keras_ext.reports.figures.iteration_costs import moving_average
 
 
 def line(axes: Any, label: str) -> Any:
@@ -118,24 +115,6 @@ class TestIterationCosts:
         assert list(shown.get_xdata()) == [1, 2, 3, 4]
         assert np.array_equal(shown.get_ydata(), [2.0, 1.0, nan, 1.5], equal_nan=True)
         assert words(axes) == ["epoch 1", "epoch 2"]
-
-    @given(
-        st.lists(st.floats(0, 100), min_size=1, max_size=30),
-        st.floats(1.5, 50),
-    )
-    def test_moving_average_against_its_weights(self, values: list[float], over: float) -> None:
-        """The average at t has weights beta^(t - i), that add up to one."""
-        beta = 1 - 1 / over
-        for t, average in enumerate(moving_average(values, over)):
-            weights = beta ** np.arange(t, -1, -1.0)
-            expected = float(weights @ values[: t + 1] / weights.sum())
-            assert average == pytest.approx(expected, rel=1e-9, abs=1e-9)
-
-    def test_moving_average_passes_over_what_is_not_finite(self) -> None:
-        smooth = moving_average([nan, 1.0, inf, 3.0], 2)
-        assert np.isnan(smooth[0])
-        assert smooth[1:3] == [1.0, 1.0]
-        assert smooth[3] == pytest.approx(7 / 3)
 
 
 class TestRoundBars:

@@ -8,8 +8,9 @@ import math
 import keras
 import pytest
 
+from keras_ext.errors import ConfigError
 from keras_ext.records import OPTIMIZERS, TrainConfig
-from keras_ext.training.optimizers import optimizer, schedule
+from keras_ext.training.optimizers import fixed, optimizer, schedule
 
 STEPS = 10
 
@@ -52,3 +53,36 @@ def test_optimizer_is_the_one_named_with_beta(name: str) -> None:
     assert made.name.replace("_", "").lower() == name
     assert isinstance(made, keras.optimizers.Optimizer)
     assert made.get_config()["beta_1" if "adam" in name else "momentum"] == 0.7
+
+
+@pytest.mark.parametrize("name", ["rmsprop", "adam", "adamw"])
+def test_beta_2_and_epsilon_are_those_of_the_configuration(name: str) -> None:
+    config = TrainConfig(optimizer=name, beta_2=0.98, epsilon=1e-4)
+    made = optimizer(config, STEPS).get_config()
+    assert made["rho" if name == "rmsprop" else "beta_2"] == 0.98
+    assert made["epsilon"] == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "stock"),
+    [("rmsprop", keras.optimizers.RMSprop), ("adam", keras.optimizers.Adam)],
+)
+def test_by_default_they_are_those_of_keras(name: str, stock: type) -> None:
+    made, expected = (
+        optimizer(TrainConfig(optimizer=name), STEPS).get_config(),
+        stock().get_config(),
+    )
+    for key in ("rho", "beta_2", "epsilon"):
+        assert made.get(key) == expected.get(key)
+
+
+def test_the_compiled_step_depends_on_them() -> None:
+    kinds = [{}, {"beta_2": 0.99}, {"epsilon": 1e-4}]
+    made = [fixed(optimizer(TrainConfig(**kind), STEPS)) for kind in kinds]
+    assert made[0] != made[1] != made[2] != made[0]
+
+
+@pytest.mark.parametrize("values", [{"beta_2": 1.0}, {"beta_2": -0.1}, {"epsilon": -1e-9}])
+def test_values_that_no_optimizer_has_are_refused(values: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(values))):
+        TrainConfig(**values)

@@ -54,6 +54,7 @@ def chart(data: Chart, *, width: float = 8.0, palette: Palette | None = None) ->
     for number, panel in enumerate(data.panels):
         axes = figure.add_subplot(grid[divmod(number, across)])
         style_axes(axes, palette)
+        axes.tick_params(which="minor", colors=palette.muted, labelsize=FONT_SIZE, length=0)
         _draw(axes, panel, each, palette)
     return figure
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
+from keras_ext.diagnosis.moving_average import moving_average
 from keras_ext.reports.figures.canvas import (
     NARROW,
     label_axis,
@@ -51,29 +52,6 @@ def iteration_costs(
     label_axis(axes.yaxis, "cost", palette)
     legend_above(axes, palette)
     return figure
-
-
-def moving_average(values: Sequence[float], over: float) -> list[float]:
-    """The exponentially weighted average with bias correction; what is not finite is passed over.
-
-    Source: A. Ng, Improving Deep Neural Networks, week 2: v = beta v + (1 - beta) value, divided by
-    1 - beta^t; it looks back over about 1 / (1 - beta) values.
-
-    Args:
-        values: of shape (iterations,).
-        over: 1 / (1 - beta).
-
-    >>> moving_average([4.0, 1.0], over=2)
-    [4.0, 2.0]
-    """
-    beta = 1 - 1 / over
-    average, weight, smooth = 0.0, 0.0, []
-    for value in values:
-        if isfinite(value):
-            average = beta * average + (1 - beta) * value
-            weight = beta * weight + (1 - beta)
-        smooth.append(average / weight if weight else nan)
-    return smooth
 
 
 def _scale(axes: Axes, costs: Sequence[float]) -> None:
