@@ -76,7 +76,7 @@ class CompiledModels:
         ``compiled_model``.
         """
         normalizer = self._normalizer(train)
-# Our networks are made of layers of Keras and keras_ext, which don't call tf.random.
+        # Our networks are made of layers of Keras and keras_ext, which don't call tf.random.
         seed = random_state.reseed if build is models.build else keras.utils.set_random_seed
         seed(config.seed)
         steps = steps or math.ceil(len(train) / batch_size(config, train))
