@@ -103,7 +103,7 @@ def of(folder: Path) -> list[int]:
     return found
 
 
-def until(met: Callable[[], Any], seconds: float = 120.0) -> None:
+def until(met: Callable[[], Any], seconds: float = 300.0) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + seconds
     while not met():

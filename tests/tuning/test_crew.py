@@ -141,7 +141,7 @@ def test_a_script_of_the_user_with_functions_of_its_own(tmp_path, guarded):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     if guarded:
@@ -169,7 +169,7 @@ def numbers(folder: Path) -> list[Any]:
 
 @pytest.mark.slow
 def test_two_workers_train_as_one_process_does_with_as_many_threads(tmp_path):
-    options = ["--epochs", "2", "--limit", "300", "--max-trials", "3", "--confirm", "0", "--quiet"]
+    options = ["--epochs", "2", "--limit", "300", "--max-trials", "2", "--confirm", "0", "--quiet"]
     where = [tmp_path / "two", tmp_path / "one"]
     given = [["mnist", *options, "--output-dir", str(path)] for path in where]
     assert command(recipe.main, [*given[0], "--workers", "2"]) == 0
@@ -179,11 +179,11 @@ def test_two_workers_train_as_one_process_does_with_as_many_threads(tmp_path):
         cwd=ROOT,
         env={**os.environ, **dict.fromkeys(THREADS, threads)},
         capture_output=True,
-        timeout=300,
+        timeout=600,
         check=True,
     )
     two, one = (numbers(path / "sweeps" / "mnist-random") for path in where)
-    assert len(two) == 3
+    assert len(two) == 2
     assert two == one
     assert (where[0] / "sweeps" / "mnist-random" / "report.html").exists()
     assert of(where[0]) == []

@@ -52,7 +52,7 @@ def test_a_lost_worker_costs_no_trial_and_a_lost_chief_ends_its_workers(folder):
     chief.kill()
     chief.communicate()
     for process in (worker, other):
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=60)
         assert process.returncode != 0
         assert f"the chief at 127.0.0.1:{port} is gone" in said
     assert of(folder) == []
@@ -63,9 +63,9 @@ def test_a_lost_worker_costs_no_trial_and_a_lost_chief_ends_its_workers(folder):
     until(lambda: finished(folder) > before)
     other.kill()
     other.communicate()
-    said, _ = chief.communicate(timeout=120)
+    said, _ = chief.communicate(timeout=300)
     assert (chief.returncode, said.splitlines()[-1]) == (0, f"completed {TRIALS}")
-    said, _ = worker.communicate(timeout=30)
+    said, _ = worker.communicate(timeout=60)
     # A worker has no result: its process ends inside the call.
     assert (worker.returncode, said.count("completed")) == (0, 0)
     assert finished(folder) == TRIALS
@@ -101,10 +101,10 @@ def test_two_hosts_share_a_sweep(folder, namespaces):
     port = free_port()
     chief = host(folder, "chief", port, address="10.213.77.1", prefix=namespaces[0], together=1)
     worker = host(folder, "far", port, address="10.213.77.1", prefix=namespaces[1], together=1)
-    said, _ = chief.communicate(timeout=120)
+    said, _ = chief.communicate(timeout=300)
     assert "no authentication and no encryption: whoever reaches 10.213.77.1" in said
     assert (chief.returncode, said.splitlines()[-1]) == (0, f"completed {TRIALS}")
-    worker.communicate(timeout=30)
+    worker.communicate(timeout=60)
     assert worker.returncode == 0
     assert of(folder) == []
 

@@ -119,7 +119,7 @@ def test_whoever_ends_the_chief_ends_the_workers_and_the_same_call_goes_on(tmp_p
     process = started(folder, workers=2)
     until(lambda: finished(folder) >= 2 and len(list((folder / "trials").iterdir())) == 2)
     os.kill(process.pid, number)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=60)
     until(lambda: of(folder) == [], seconds=30)
     assert open_ports(tmp_path / "notes") == []
     assert (process.returncode == 0) == (number != signal.SIGKILL)
