@@ -14,6 +14,9 @@ trial that was running goes on after its last epoch. The best point is in best.j
 
   python -m recipes.mnist --config runs/sweeps/mnist-random/best.json --limit 2000
 
+With --workers 2 two processes train at a time, each on its part of the cores or on a GPU of its
+own; for workers on several hosts see docs/distributed.md.
+
 DATA is mnist, fashion_mnist, cifar10, tabular, or module:function for a function of your own that
 takes no argument and gives keras_ext.records.Splits, or Arrays to be divided. A SPACE of your own
 is a function of (hp, base) that gives a TrainConfig; hp is keras_tuner's, and base is what isn't
@@ -84,6 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             confirm=given.confirm,
             retries=given.retries,
             layer_health=given.layer_health,
+            workers=given.workers,
+            insecure_network=given.insecure_network,
             quiet=given.quiet,
         )
     except SweepError as error:

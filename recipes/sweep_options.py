@@ -75,6 +75,12 @@ def parser(description: str, names: Iterable[str]) -> argparse.ArgumentParser:
     add("--confirm", type=int, default=3, metavar="N", help="fresh seeds for the winner; 0: none")
     add("--retries", type=int, default=0, metavar="N", help="of a trial that fails (default: 0)")
     add("--layer-health", action="store_true", help="look for dead units and the like, too")
+    add("--workers", type=int, default=1, metavar="N", help="processes that train (default: 1)")
+    add(
+        "--insecure-network",
+        action="store_true",
+        help="several hosts: allow an address that other machines reach, without authentication",
+    )
     add("--name", help="of the sweep's folder (default: the data's and the strategy's)")
     add("--output-dir", default="runs", help="where sweeps/NAME is made (default: runs)")
     add("--quiet", action="store_true", help="only the result, no progress")

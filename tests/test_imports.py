@@ -54,6 +54,7 @@ BELOW = {
 PURE = RECORDS
 # Packages that stay in the rooms named.
 ONLY_IN = {
+    "grpc": {"tuning"},
     "jax": set(),
     "jinja2": {"reports"},
     "keras": {*BELOW, "recipes"} - PURE - {"reports"},

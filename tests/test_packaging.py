@@ -25,7 +25,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {"main": "recipes tuner dev", "backends": "jax torch reports dev"}
 # Imported where the package that brings it is certain to be there.
-COMES_WITH = {"tensorflow_datasets": "tensorflow-datasets", "PIL": "pillow"}
+COMES_WITH = {"tensorflow_datasets": "tensorflow-datasets", "PIL": "pillow", "grpc": "grpcio"}
 # Used where it is installed; the error says so where it isn't.
 OPTIONAL = {"pandas"}
 

@@ -162,6 +162,12 @@ def number_of(trial: Any) -> int:
     return int(trial.trial_id)
 
 
+def waiting(oracle: Any) -> bool:
+    """Whether there may be a trial to run: one that was interrupted, or a new one."""
+    limit = oracle.max_trials
+    return bool(oracle._retry_queue) or limit is None or len(oracle.trials) < limit
+
+
 def _trials(oracle: Any) -> dict[int, Any]:
     return {number_of(trial): trial for trial in oracle.trials.values()}
 

@@ -90,7 +90,7 @@ def check_settings(directory: Path, settings: Mapping[str, Any], *, begun: bool)
     now = json.loads(json.dumps(encode(settings)))
     before = _read(path)
     if before is not None and begun:
-        found = list(_differences(before, now))
+        found = list(differences(before, now))
         if found:
             more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             raise ConfigError(
@@ -144,18 +144,18 @@ def _checksum(part: Arrays) -> str:
 DIGITS = 16
 
 
-def _differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
-    """A phrase for each value that differs."""
+def differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
+    """A phrase for each value that differs, of plain values."""
     if isinstance(before, dict) and isinstance(now, dict):
         for key in {**before, **now}:
             inner = f"{name}.{key}".lstrip(".")
             if key in before and key in now:
-                yield from _differences(before[key], now[key], inner)
+                yield from differences(before[key], now[key], inner)
             else:
                 yield f"{inner} is {'gone' if key in before else 'new'}"
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for place, (one, other) in enumerate(zip(before, now, strict=True)):
             named = one.get("name", place) if isinstance(one, dict) else place
-            yield from _differences(one, other, f"{name}.{named}")
+            yield from differences(one, other, f"{name}.{named}")
     elif before != now:
         yield f"{name} was {before!r}, now {now!r}"

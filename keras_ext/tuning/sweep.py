@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,20 @@ from keras_ext.sweep_records import (
 from keras_ext.training.round import Builder
 from keras_ext.training.run import versions
 from keras_ext.tuning import hparams, oracles
+from keras_ext.tuning.crew import FILES, search
 from keras_ext.tuning.first_rates import set_first_rates
+from keras_ext.tuning.hosts import serve
 from keras_ext.tuning.journal import Journal
 from keras_ext.tuning.project import check_settings, fingerprint, locked
+from keras_ext.tuning.roles import role_of
 from keras_ext.tuning.scores import check_objective
+from keras_ext.tuning.sending import check_task
 from keras_ext.tuning.space import Space, declare, default_space, described, point
 from keras_ext.tuning.table import LiveTable
-from keras_ext.tuning.trainer import Trainer, Trains, expecting_compilation
-from keras_ext.tuning.tuner import STATES, ConfigTuner, Watcher
+from keras_ext.tuning.task import Task
+from keras_ext.tuning.trainer import Trains, expecting_compilation
+from keras_ext.tuning.tuner import ConfigTuner, Watcher
+from keras_ext.tuning.worker import work_for
 
 FRESH = 1000
 """Seeds of the confirmation begin so far above those of the trials."""
@@ -61,6 +68,8 @@ def sweep(
     reuse: bool | str = True,
     layer_health: bool = False,
     trainer: Trains | None = None,
+    workers: int = 1,
+    insecure_network: bool = False,
     console: Console | None = None,
     quiet: bool = False,
 ) -> SweepResult:
@@ -97,6 +106,12 @@ def sweep(
             exploding signals), for the record and the report.
         trainer: something else that trains the points, in place of ``build``, ``reuse`` and
             ``layer_health``.
+        workers: processes that train, each with its part of the cores and, where there are any,
+            one GPU. With more than one, ``space``, ``build`` and ``trainer`` must be importable:
+            functions at the top level of a module or of a script whose work stands under
+            ``if __name__ == "__main__":``. For several hosts see docs/distributed.md.
+        insecure_network: with KERASTUNER_ORACLE_IP, allow an address that other machines reach;
+            whoever reaches it can read and change the sweep.
         console: for the table, by default the standard output.
         quiet: show nothing.
 
@@ -107,9 +122,10 @@ def sweep(
         ConfigError: for an argument, and when the folder's sweep was begun with another space,
             objective or other examples, naming what differs.
         SweepError: when all trials failed, with their reasons and the result; when another process
-            has the folder.
+            has the folder; when a worker can't start, or its chief is gone.
         OutputError: when the folder can't be written, as with a full disk; the same call goes on
             once it can.
+        SystemExit: with status 0, at the end of a worker on another host: its chief has the result.
     """
     check_objective(objective)
     for name, value, least in (
@@ -118,14 +134,19 @@ def sweep(
         ("confirm", confirm, 0),
         ("retries", retries, 0),
         ("seed", seed, 0),
+        ("workers", workers, 1),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ConfigError(
                 f"{name} must be a whole number from {least} on, got {name}={value!r}"
             )
-    if trainer is None and splits is None:
-        raise ConfigError("splits must be given: the training, validation and test examples")
     folder = Path(directory)
+    task = Task(
+        base, space, splits, folder, objective, executions, build, reuse, layer_health, trainer
+    )
+    if workers > 1:
+        check_task(task)
+    role = role_of(os.environ, workers=workers, insecure=insecure_network)
     hyperparameters = declare(space, base)
     own = {"max_epochs": base.epochs} if strategy == "hyperband" else {}
     oracle = oracles.make_oracle(
@@ -147,14 +168,15 @@ def sweep(
         "executions": executions,
         "data": fingerprint(splits) if splits is not None else None,
     }
+    if role is not None and not role.chief:
+        work_for(role, task, settings)
+        raise SystemExit(0)
     with locked(folder):
         journal = Journal(folder / "journal.jsonl")
         for problem in journal.problems:
             warnings.warn(problem, stacklevel=2)
         check_settings(folder, settings, begun=bool(journal.events))
-        trainer = trainer or Trainer(
-            _given(splits), build=build, reuse=reuse, layer_health=layer_health
-        )
+        trainer = task.make_trainer()
         hparams.write_experiment(folder / "tensorboard", settings["space"])
         with LiveTable(max_trials, trials_of(journal), console=console, quiet=quiet) as table:
             first = point(space, hyperparameters, base)
@@ -173,7 +195,13 @@ def sweep(
                 watcher=_Files(table, folder, trials_of(journal)),
             )
             with expecting_compilation():
-                status = _run(tuner, confirm, folder)
+                if role is not None:
+                    run = partial(serve, tuner, settings, role)
+                elif workers > 1:
+                    run = partial(search, tuner, task, workers)
+                else:
+                    run = partial(tuner.search, verbose=0)
+                status = _run(run, tuner, journal, confirm)
         result = SweepResult(
             name=splits.train.name if splits is not None else folder.name,
             strategy=strategy,
@@ -219,22 +247,23 @@ def confirmation_of(journal: Journal) -> Confirmation | None:
     )
 
 
-def _run(tuner: ConfigTuner, confirm: int, folder: Path) -> str:
+def _run(search: Callable[[], None], tuner: ConfigTuner, journal: Journal, confirm: int) -> str:
     """All trials, then the confirmation; how it ended."""
     try:
-        tuner.search(verbose=0)
-        if ranked(trials_of(tuner.journal)):
-            _confirm(tuner, confirm, folder)
+        search()
+        if ranked(trials_of(journal)):
+            _confirm(tuner, journal, confirm)
     except KeyboardInterrupt:
         return "interrupted"
-    shutil.rmtree(folder / STATES, ignore_errors=True)
+    for unused in (tuner.states, tuner.states.parent / FILES):
+        shutil.rmtree(unused, ignore_errors=True)
     return "completed"
 
 
-def _confirm(tuner: ConfigTuner, confirm: int, folder: Path) -> None:
+def _confirm(tuner: ConfigTuner, journal: Journal, confirm: int) -> None:
     """Train the winner on the fresh seeds that are not in the journal yet."""
-    winner = best(trials_of(tuner.journal))
-    before = confirmation_of(tuner.journal)
+    winner = best(trials_of(journal))
+    before = confirmation_of(journal)
     done = {item.seed for item in before.executions} if before else set()
     for index in range(confirm):
         config = replace(winner.config, seed=winner.config.seed + FRESH + index)
@@ -244,12 +273,12 @@ def _confirm(tuner: ConfigTuner, confirm: int, folder: Path) -> None:
         tuner.watcher.begins(name, dict(winner.values), "the winner on a fresh seed", config.epochs)
         made = tuner.trainer.train(
             config,
-            folder / STATES / name,
+            tuner.states / name,
             epochs=winner.epochs,
-            on_epoch=tuner.watcher.epoch,
+            on_epoch=partial(tuner.watcher.epoch, name),
         )
-        test = tuner.trainer.test(None if index else folder / "model.keras")
-        tuner.journal.append(
+        test = tuner.trainer.test(None if index else tuner.states.parent / "model.keras")
+        journal.append(
             {
                 "event": "confirmed",
                 "trial_id": winner.trial_id,
@@ -278,8 +307,8 @@ class _Files(Watcher):
     def begins(self, trial_id: str, values: dict[str, Any], reason: str, epochs: int) -> None:
         self.inner.begins(trial_id, values, reason, epochs)
 
-    def epoch(self, number: int, logs: dict[str, float]) -> None:
-        self.inner.epoch(number, logs)
+    def epoch(self, trial_id: str, number: int, logs: dict[str, float]) -> None:
+        self.inner.epoch(trial_id, number, logs)
 
     def ends(self, trial: Trial) -> None:
         self.trials.append(trial)
@@ -290,17 +319,15 @@ class _Files(Watcher):
     def says(self, line: str) -> None:
         self.inner.says(line)
 
+    def at_a_time(self, number: int) -> None:
+        self.inner.at_a_time(number)
+
     def _write(self) -> None:
         winner = ranked(self.trials)[:1]
         if winner:
             text = json.dumps(winner[0].config.to_dict(), indent=1) + "\n"
             if not self.path.exists() or self.path.read_bytes() != text.encode():
                 atomic_write(self.path, text)
-
-
-def _given(splits: Splits | None) -> Splits:
-    assert splits is not None
-    return splits
 
 
 def _sizes(splits: Splits | None) -> dict[str, int]:

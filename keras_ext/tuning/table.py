@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import Any
 
@@ -42,10 +41,10 @@ class LiveTable(Watcher):
         self.quiet = quiet
         self.trials = list(trials)
         self.max_trials = max_trials
-        self._present = ""
-        self._epochs = 1
-        self._done = 0
-        self._began = time.monotonic()
+        self._workers = 1
+        self._present: dict[str, str] = {}
+        self._epochs: dict[str, int] = {}
+        self._notes: dict[str, str] = {}
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), auto_refresh=False
         )
@@ -70,22 +69,26 @@ class LiveTable(Watcher):
 
     def begins(self, trial_id: str, values: dict[str, Any], reason: str, epochs: int) -> None:
         """Show what is trained now, and why."""
-        self._present = f"trial {trial_id}: {reason or shown(values)}"
-        self._epochs, self._done, self._began = epochs, 0, time.monotonic()
+        self._present.pop(trial_id, None)
+        while len(self._present) >= self._workers:
+            del self._present[next(iter(self._present))]
+        self._present[trial_id] = f"trial {trial_id}: {reason or shown(values)}"
+        self._epochs[trial_id] = epochs
+        self._notes.pop(trial_id, None)
         self._refresh()
 
-    def epoch(self, number: int, logs: dict[str, float]) -> None:
+    def epoch(self, trial_id: str, number: int, logs: dict[str, float]) -> None:
         """Move on by an epoch."""
-        self._done = number + 1
         error = logs.get("validation_error")
         at = "" if error is None else f", validation error {error:.4g}"
-        self._refresh(f" (epoch {self._done}/{self._epochs}{at})")
+        self._notes[trial_id] = f" (epoch {number + 1}/{self._epochs.get(trial_id, '?')}{at})"
+        self._refresh()
 
     def ends(self, trial: Trial) -> None:
         """A row more, or a line."""
         self.trials.append(trial)
         self._bar.update(self._task, completed=len(self.trials))
-        self._present = ""
+        self._present.pop(trial.trial_id, None)
         self._refresh()
         if self._live is None:
             self.says(self.line(trial))
@@ -94,6 +97,10 @@ class LiveTable(Watcher):
         """A line above the table."""
         if not self.quiet:
             self.console.print(Text(line), soft_wrap=True)
+
+    def at_a_time(self, number: int) -> None:
+        """Show so many trials that run."""
+        self._workers = max(1, number)
 
     def line(self, trial: Trial) -> str:
         """A trial in one line, with the best so far and the time left."""
@@ -110,13 +117,14 @@ class LiveTable(Watcher):
         if not self.trials:
             return ""
         each = sum(trial.seconds for trial in self.trials) / len(self.trials)
-        return f"{duration(each * remaining)} left"
+        return f"{duration(each * remaining / self._workers)} left"
 
-    def _refresh(self, note: str = "") -> None:
+    def _refresh(self) -> None:
         if self._live is not None:
-            present = Text(self._present + note, style="dim", overflow="ellipsis", no_wrap=True)
+            lines = [line + self._notes.get(name, "") for name, line in self._present.items()]
+            present = [Text(n, style="dim", overflow="ellipsis", no_wrap=True) for n in lines]
             self._bar.update(self._task, description=f"trials  {self.left()}")
-            self._live.update(Group(self._table(), present, self._bar), refresh=True)
+            self._live.update(Group(self._table(), *present, self._bar), refresh=True)
 
     def _table(self) -> Table:
         names = varied(self.trials)

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,17 @@ class Watcher:
     def begins(self, trial_id: str, values: dict[str, Any], reason: str, epochs: int) -> None:
         """A trial begins, or goes on."""
 
-    def epoch(self, number: int, logs: dict[str, float]) -> None:
-        """An epoch of the present trial has ended."""
+    def epoch(self, trial_id: str, number: int, logs: dict[str, float]) -> None:
+        """An epoch of a trial has ended."""
 
     def ends(self, trial: Trial) -> None:
-        """The present trial has ended."""
+        """A trial has ended."""
 
     def says(self, line: str) -> None:
         """Something else is worth a line."""
+
+    def at_a_time(self, number: int) -> None:
+        """So many workers train from now on."""
 
 
 @dataclass
@@ -64,7 +68,7 @@ class ConfigTuner(keras_tuner.Tuner):
         space: from hyperparameters and the base to a configuration.
         base: see ``space``.
         trainer: trains a configuration.
-        journal: of the sweep.
+        journal: of the sweep; None for a worker, which leaves it to the chief.
         directory: of the sweep; states of running trials and KerasTuner's files are under it.
         objective: see ``scores.objective_of``.
         executions: of each trial, on seeds that follow one another.
@@ -78,7 +82,7 @@ class ConfigTuner(keras_tuner.Tuner):
         space: Space,
         base: TrainConfig,
         trainer: Trains,
-        journal: Journal,
+        journal: Journal | None,
         directory: Path,
         objective: str,
         executions: int,
@@ -92,7 +96,8 @@ class ConfigTuner(keras_tuner.Tuner):
         self.objective = objective
         self.executions = executions
         self.watcher = watcher
-        self._proposed = {e["number"] for e in journal.events if e["event"] == "proposed"}
+        events = journal.events if journal else []
+        self._proposed = {e["number"] for e in events if e["event"] == "proposed"}
         self._running: Running | None = None
         self._asked = False
         super().__init__(
@@ -127,13 +132,17 @@ class ConfigTuner(keras_tuner.Tuner):
     def on_trial_begin(self, trial: Any) -> None:
         """Put the proposal into the journal."""
         self._asked = False
+        self._running = self.begun(trial)
+
+    def begun(self, trial: Any) -> Running:
+        """Put the proposal into the journal, unless it is there; what is known of the trial."""
         number, values = number_of(trial), dict(trial.hyperparameters.values)
         reason = str(getattr(self.oracle, "reasons", {}).get(trial.trial_id, ""))
-        if number not in self._proposed:
+        if self.journal is not None and number not in self._proposed:
             event = {"event": "proposed", "number": number, "values": values, "reason": reason}
             self.journal.append(event)
             self._proposed.add(number)
-        self._running = Running(time.perf_counter(), values, reason, self.base)
+        return Running(time.perf_counter(), values, reason, self.base)
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Train the configuration of a trial, once for each execution.
@@ -154,7 +163,7 @@ class ConfigTuner(keras_tuner.Tuner):
                 replace(config, seed=config.seed + index),
                 directory,
                 epochs=running.epochs,
-                on_epoch=self.watcher.epoch,
+                on_epoch=partial(self.watcher.epoch, _name(trial)),
             )
             running.executions += (made,)
         return metrics_of(running.executions, config, self.objective)
@@ -175,20 +184,25 @@ class ConfigTuner(keras_tuner.Tuner):
     def on_trial_end(self, trial: Any) -> None:
         """Tell the oracle, then the journal: from here on the trial has ended."""
         super().on_trial_end(trial)
-        ended = self.oracle.get_trial(trial.trial_id)
+        assert self._running is not None
+        self.ended(trial.trial_id, self._running)
+
+    def ended(self, trial_id: str, running: Running) -> None:
+        """Put the end of a trial into the journal, if the oracle takes it for ended."""
+        assert self.journal is not None
+        ended = self.oracle.get_trial(trial_id)
         if ended.status not in ("COMPLETED", "FAILED"):
-            self.watcher.says(f"trial {_name(trial)} is tried again: {_summary(ended.message)}")
-            shutil.rmtree(self.states / _name(trial), ignore_errors=True)
+            self.watcher.says(f"trial {_name(ended)} is tried again: {_summary(ended.message)}")
+            shutil.rmtree(self.states / _name(ended), ignore_errors=True)
             return
-        record = self._record(ended)
+        record = self._record(ended, running)
         self.journal.append(finished(record))
         if "tuner/epochs" not in ended.hyperparameters.values or record.status == FAILED:
-            shutil.rmtree(self.states / _name(trial), ignore_errors=True)
+            shutil.rmtree(self.states / _name(ended), ignore_errors=True)
         self.watcher.ends(record)
 
-    def _record(self, ended: Any) -> Trial:
-        running = self._running
-        assert running is not None
+    @staticmethod
+    def _record(ended: Any, running: Running) -> Trial:
         done = ended.status == "COMPLETED"
         seconds = time.perf_counter() - running.began
         trained = sum(item.seconds for item in running.executions)
