@@ -176,6 +176,16 @@ class Number:
         """From a mean over seeds."""
         return cls(name, found.value, unit, found.low, found.high, found.seeds)
 
+    @classmethod
+    def of_log10(cls, name: str, found: OverSeeds, unit: str = "") -> Number:
+        """From a mean of logarithms to base 10: the geometric mean.
+
+        >>> Number.of_log10("steps", over_seeds([1.0, 2.0, 3.0])).value
+        100.0
+        """
+        value, low, high = (10**limit for limit in (found.value, found.low, found.high))
+        return cls(name, value, unit, low, high, found.seeds)
+
 
 @dataclass(frozen=True)
 class Rule:

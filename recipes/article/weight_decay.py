@@ -46,30 +46,28 @@ def experiment(effort: Effort) -> Finding:
     near = over_seeds([np.mean(np.abs(step["share"] - 1) < 0.1) for step in steps["Adam"]])
     tenths = {name: [by_tenth(step) for step in made] for name, made in steps.items()}
     trend = over_seeds([each[0] - each[-1] for each in tenths["Adam"]])
-    far = "largest difference to the formula, of the largest weight"
-    small = f"up to rounding (below {ROUNDING:.0e} of the largest weight)"
     return Finding(
         setup=f"{EXAMPLES:,} images of MNIST, a hidden layer of {BASE.units} tanh units, full "
         f"batches, lambda/m = {DECAY}, {len(seeds)} seeds. The twins part after {STEPS_BEFORE} "
         "steps, when Adam knows its gradients; we look at all weights of the hidden layer.",
         numbers=(
-            *(Number(f"{name}: {far}", value, seeds=len(seeds)) for name, value in off.items()),
+            *(Number(f"{k}: away from the formula", v, seeds=len(seeds)) for k, v in off.items()),
             Number.of("Adam: weights whose decay is within 10 % of the formula's", near, "%"),
-            Number.of("Adam: decay at small minus at large gradients (1 is the formula's)", trend),
+            Number.of("Adam: decay at small minus at large gradients (formula: 1)", trend),
         ),
         rules=(
-            Rule(f"SGD's step is the formula's, {small}", off["SGD"] < ROUNDING),
-            Rule(f"AdamW's step is the formula's, {small}", off["AdamW"] < ROUNDING),
+            Rule(f"SGD's step is the formula's, up to rounding ({ROUNDING:.0e} of a weight)",
+                 off["SGD"] < ROUNDING),
+            Rule("AdamW's step is the formula's, up to rounding", off["AdamW"] < ROUNDING),
             Rule("Adam: L2 is within 10 % of the formula for fewer than a fifth of the weights "
                  "(the interval is below 20 %)", near.below(0.2)),
             Rule("Adam: L2 acts more on the tenth of the weights with the smallest gradients than "
                  "on that with the largest (the interval is above 0)", trend.above(0)),
         ),
-        explanation="With SGD both names mean one thing. With Adam, L2 pulls hardest at the "
-        "weights that the data say least about, and lambda no longer is a rate of decay: where you "
-        "want decay, take AdamW.",
+        explanation="With SGD both names mean one thing. With Adam, L2 pulls hardest where the "
+        "data say least, and lambda no longer is a rate of decay: for that take AdamW.",
         charts=(drawn(tenths),),
-        values={**{f"off_{name}": value for name, value in off.items()}, "near": near.value},
+        values={**off, "near": near.value},
     )  # fmt: skip
 
 
@@ -87,18 +85,18 @@ def one_step(name: str, train: Arrays, seed: int) -> dict[str, np.ndarray]:
     for model in (plain, decayed):
         model.train_on_batch(train.x, train.y)
     after, with_penalty = (np.array(m.trainable_variables[0], "float64") for m in (plain, decayed))
-    decay = TWINS[name][0].learning_rate * DECAY * before
+    did, decay = after - with_penalty, TWINS[name][0].learning_rate * DECAY * before
     return {
-        "off": np.abs(after - with_penalty - decay).max() / np.abs(before).max(),
-        "share": (after - with_penalty) / decay,
+        "off": np.abs(did - decay).max() / np.abs(before).max(),
+        "share": did / decay,
         "gradient": sizes[0] if sizes else np.abs(before - after),
     }
 
 
 def by_tenth(step: dict[str, np.ndarray]) -> list[float]:
     """The median share of each tenth of the weights, from the smallest gradient to the largest."""
-    order = np.argsort(step["gradient"], axis=None)
-    return [float(np.median(part)) for part in np.array_split(step["share"].ravel()[order], 10)]
+    share = step["share"].ravel()[np.argsort(step["gradient"], axis=None)]
+    return [float(np.median(part)) for part in np.array_split(share, 10)]
 
 
 def drawn(tenths: dict[str, list[list[float]]]) -> Chart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import shutil
@@ -12,7 +13,18 @@ from typing import Any
 
 import pytest
 
-from keras_ext.reports import write_report
+from keras_ext.claim_records import (
+    Article,
+    Chart,
+    Claim,
+    Finding,
+    Line,
+    Number,
+    Panel,
+    Rule,
+    Surface,
+)
+from keras_ext.reports import write_article, write_report
 
 pytestmark = pytest.mark.browser
 
@@ -185,3 +197,68 @@ def test_colours_follow_the_theme(browser: Browser, pages: dict[str, Path]) -> N
         found[theme] = (browser.ask(paper), browser.ask(curve))
     assert found["light"] == ("rgb(250, 249, 246)", "rgb(44, 111, 187)")
     assert found["dark"] == ("rgb(20, 23, 27)", "rgb(110, 168, 230)")
+
+
+@pytest.fixture(scope="module")
+def article(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of an article with a claim of each verdict and each kind of panel."""
+    line = Line("train", [1, 2, 3], [0.3, 0.2, 0.1], [0.2, 0.1, 0.0], [0.4, 0.3, 0.2])
+    rows = Line("", [0, 1], [0.1, -0.1], [0.0, -0.2], [0.2, 0.0], kind="points")
+    surface = Surface([0, 1, 2], [0, 1, 2], [[0, 1, 2], [1, 2, 3], [2, 3, 4]], [1.5], regions=True)
+    names = ("a treatment with a long name", "another one")
+    panels = (
+        Panel(x_label="epoch", y_label="error", title="Errors", lines=(line,), percent=True),
+        Panel(x_label="saved", y_label="", names=names, lines=(rows,)),
+        Panel(x_label="first", y_label="second", surface=surface, lines=(line,), square=True),
+    )
+    chart = Chart(title="Errors", caption="of three seeds", panels=panels)
+    findings = [
+        Finding(
+            setup="Ten images.",
+            numbers=(Number("error", 0.01, "%", 0.005, 0.02, 3), Number("cost", 1e-7)),
+            rules=tuple(Rule("it falls", value, why_not="too few seeds") for value in held),
+            explanation="So it is.",
+            charts=(chart,),
+        )
+        for held in ((True,), (True, False), (False,))
+    ]
+    claims = [
+        Claim(name=f"claim{n}", number=n + 1, text="It falls with lambda.", finding=finding)
+        for n, finding in enumerate([*findings, None, None])
+    ]
+    claims[3] = dataclasses.replace(claims[3], message="ValueError: a" + "very" * 40)
+    folder = tmp_path_factory.mktemp("article")
+    whole = Article(title="Advice, measured", mode="quick", seed=0, claims=tuple(claims))
+    return write_article(whole, folder)[1]
+
+
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_an_article_fits_the_window_and_asks_for_nothing(
+    browser: Browser, article: Path, width: int
+) -> None:
+    browser.open(article, width=width)
+    assert browser.complaints() == []
+    assert browser.requests() == [article.as_uri()]
+    assert browser.overflow() == 0
+    badges = browser.ask("[...document.querySelectorAll('.contents .badge')].map(b => b.innerText)")
+    assert badges == [
+        "held",
+        "held in part",
+        "did not hold here",
+        "failed",
+        "not measured yet",
+    ]
+    across = "s.getBoundingClientRect().width"
+    seen = browser.ask(
+        f"[...document.querySelectorAll('figure svg')].filter(s => {across})"
+        f".map(s => {across} / s.viewBox.baseVal.width)"
+    )
+    assert len(seen) == 3
+    assert all(0.9 < scale < 1.6 for scale in seen) or width == 320
+
+
+def test_the_contents_of_an_article_lead_to_its_claims(browser: Browser, article: Path) -> None:
+    browser.open(article, width=390)
+    links = browser.ask("[...document.querySelectorAll('.contents a')].map(a => a.hash)")
+    assert links == [f"#claim{n}" for n in range(5)]
+    assert all(browser.ask(f"document.querySelector('{link}') !== null") for link in links)
