@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
-from keras_ext.claim_records import FAILED, HELD, IN_PART, MISSING, NOT_HELD, Article, Claim, Number
+from keras_ext.claim_records import FAILED, HELD, IN_PART, MISSING, NOT_HELD, Article, Chart, Number
 from keras_ext.files import atomic_write
 from keras_ext.reports import figures, text
-from keras_ext.reports.drawings import Drawing, drawn
+from keras_ext.reports.drawings import drawn
 from keras_ext.reports.folder import standard
 from keras_ext.reports.html import environment
 
@@ -53,7 +52,7 @@ def render_article(article: Article) -> str:
         badges=BADGES,
         shown=shown,
         said=said,
-        figures=drawn(_figures(article)),
+        figures=_figures(article),
         text=text,
     )
 
@@ -103,15 +102,16 @@ def _with_unit(value: float, number: Number) -> str:
     return f"{plain} {number.unit}" if number.unit else plain
 
 
-def _figures(article: Article) -> Iterator[Drawing]:
-    for claim in article.claims:
-        for place, name in names(claim):
-            data = claim.finding.charts[place] if claim.finding else None
-            assert data is not None
-            yield name, data.title, partial(figures.chart, data)
+def _figures(article: Article) -> dict[str, dict[str, str]]:
+    """SVG by name of the figure ("l2-1", "l2-2" ...) and name of the width."""
+    return {
+        f"{claim.name}-{place}": _drawn(f"{claim.name}-{place}", chart)
+        for claim in article.claims
+        for place, chart in enumerate(claim.finding.charts if claim.finding else (), start=1)
+    }
 
 
-def names(claim: Claim) -> list[tuple[int, str]]:
-    """The place and the name on the page of each figure of a claim."""
-    count = len(claim.finding.charts) if claim.finding else 0
-    return [(place, f"{claim.name}-{place + 1}") for place in range(count)]
+@lru_cache(maxsize=256)
+def _drawn(name: str, chart: Chart) -> dict[str, str]:
+    """One figure; a page that grows claim by claim draws each of them once."""
+    return drawn([(name, chart.title, partial(figures.chart, chart))])[name]

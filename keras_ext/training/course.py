@@ -46,6 +46,7 @@ def course(
     build: Builder = models.build,
     make: Maker = compiled_model,
     steps_per_epoch: int | None = None,
+    until: float = 0.0,
     after_epoch: Callable[[keras.Model], None] = lambda model: None,
 ) -> Course:
     """Train, and keep the cost of each iteration and the validation error after each epoch.
@@ -62,6 +63,7 @@ def course(
         steps_per_epoch: iterations that count as one of ``config.epochs``; None for those of one
             pass over the examples. With full batches a pass is a single one, and costs more time
             around the step than in it.
+        until: stop after the first epoch whose validation error is below this.
         after_epoch: is called with the model after each epoch, outside the time that is taken.
 
     >>> rng = np.random.default_rng(0)
@@ -80,7 +82,7 @@ def course(
         seed=config.seed,
     )
     model, cost = make(config, train, build=build, steps=steps_per_epoch)
-    watch = _Watch(cost, validation, after_epoch)
+    watch = _Watch(cost, validation, until, after_epoch)
     how: dict[str, Any] = {"epochs": config.epochs, "verbose": 0, "shuffle": False}
     if steps_per_epoch is None:
         model.fit(batches, callbacks=[EpochNumber(batches), watch], **how)
@@ -100,16 +102,18 @@ def _error(model: keras.Model, validation: Arrays) -> float:
 
 
 class _Watch(keras.callbacks.Callback):
-    """Notes costs, errors and seconds of each epoch."""
+    """Notes costs, errors and seconds of each epoch, and stops at the target."""
 
     def __init__(
         self,
         cost: IterationCost,
         validation: Arrays | None,
+        until: float,
         after_epoch: Callable[[keras.Model], None],
     ) -> None:
         super().__init__()
-        self.cost, self.validation, self.after_epoch = cost, validation, after_epoch
+        self.cost, self.validation = cost, validation
+        self.until, self.after_epoch = until, after_epoch
         self.costs: list[tuple[float, ...]] = []
         self.errors: list[float] = []
         self.seconds: list[float] = []
@@ -123,4 +127,5 @@ class _Watch(keras.callbacks.Callback):
         self.seconds.append(time.perf_counter() - self._began)
         if self.validation is not None:
             self.errors.append(_error(self.model, self.validation))
+            self.model.stop_training = self.errors[-1] < self.until
         self.after_epoch(self.model)

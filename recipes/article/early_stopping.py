@@ -69,7 +69,7 @@ def experiment(effort: Effort) -> Finding:
             Rule("early stopping leaves the train cost higher than orthogonal early stopping does "
                  "(the ratio is above 1)", optimized.above()),
             Rule("and higher than full training with regularization does (the ratio is above 1)",
-                 regular.above()),
+                 regular.above(), "dropout and L2 themselves keep the network from fitting"),
             Rule("orthogonal early stopping has the lower validation error (interval above 0)",
                  better.above(), "the validation error moves so little after the cost has turned "
                  "that so few seeds don't tell it from nothing"),
@@ -78,7 +78,7 @@ def experiment(effort: Effort) -> Finding:
         ),
         explanation="Early stopping is one run instead of a search over lambda: that is its charm. "
         "The price is on the chart: it ends where the cost is still high, and one knob has moved "
-        "both axes. The error, other than the cost, of a network that goes on often still falls.",
+        "both axes. What the validation error pays for that the numbers say.",
         charts=(drawn(curves, cost, error),),
         values={"cost": optimized.value, "error": better.value},
     )  # fmt: skip

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_ext import data
+from keras_ext.data.epoch_number import EpochNumber
 from keras_ext.records import Arrays, Round, Splits, TrainConfig
 from keras_ext.training.reuse import CompiledModels
 from keras_ext.training.round import train_round
@@ -36,6 +37,21 @@ class Trainer:
         if made.status == "interrupted":
             raise KeyboardInterrupt
         return made, model
+
+    def error(self, config: TrainConfig, splits: Splits) -> float:
+        """Train one configuration, and measure the validation error at the end alone."""
+        size = min(config.batch_size or data.mini_batch_size(len(splits.train)), len(splits.train))
+        batches = data.training_batches(
+            splits.train,
+            batch_size=size,
+            augmentation=config.augmentation,
+            placement="host",
+            seed=config.seed,
+        )
+        model, _ = self._models(config, splits.train)
+        numbers = [EpochNumber(batches)]
+        model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=numbers)
+        return wrong(model, splits.validation)
 
     def steps(self, config: TrainConfig, train: Arrays) -> keras.Model:
         """Take ``config.epochs`` steps with all examples each, and measure nothing meanwhile."""

@@ -57,6 +57,15 @@ def test_epochs_may_be_of_any_number_of_steps(digits, small) -> None:
     assert make.compiled == 2
 
 
+def test_it_stops_at_the_target(digits, small) -> None:
+    config = replace(CONFIG, epochs=6, learning_rate=0.02)
+    whole = course(config, small, validation=digits.validation)
+    target = float(whole.errors[2]) + 1e-9
+    first = int(np.flatnonzero(whole.errors < target)[0])
+    found = course(config, small, validation=digits.validation, until=target)
+    assert found.errors.tolist() == whole.errors[: first + 1].tolist()
+
+
 def test_a_run_that_diverges_is_a_result(digits, small) -> None:
     config = replace(CONFIG, optimizer="sgd", learning_rate=1e30, batch_norm=False)
     found = course(config, small, validation=digits.validation)

@@ -64,8 +64,16 @@ def _height(panel: Panel, width: float) -> float:
     legend = _legend_rows(panel, width) * 0.22 + (0.28 if panel.title else 0.0)
     if panel.names:
         return ROW * len(panel.names) + 0.75 + legend
-    shape = 0.92 if panel.square else 0.62 if width <= NARROW else 0.4
+    shape = _square(panel) if panel.square else 0.62 if width <= NARROW else 0.4
     return shape * width + 0.35 + legend
+
+
+def _square(panel: Panel) -> float:
+    """Height over width of axes with equal units, as far as the surface tells."""
+    if panel.surface is None:
+        return 0.9
+    x, y = (max(axis) - min(axis) for axis in (panel.surface.x, panel.surface.y))
+    return float(min(1.2, 0.9 * y / x))
 
 
 def _draw(axes: Axes, panel: Panel, width: float, palette: Palette) -> None:
