@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from rich.console import Console
 from rich.text import Text
@@ -33,13 +34,14 @@ def options(description: str) -> argparse.ArgumentParser:
 
 def tell(console: Console, claim: Claim, *, kept: bool) -> None:
     """One claim in the terminal: verdict, number and time."""
+    say = partial(console.print, soft_wrap=True)
     head = f"{claim.number:2d} {claim.name}: "
     when = " (measured before)" if kept else f" ({duration(claim.seconds)})"
-    console.print(Text.assemble((head, "bold"), claim.verdict, (when, "dim")))
+    say(Text.assemble((head, "bold"), claim.verdict, (when, "dim")))
     if claim.finding is None:
-        console.print(Text(f"   {claim.message}"))
+        say(Text(f"   {claim.message}"))
         return
     first = claim.finding.numbers[0]
-    console.print(Text(f"   {first.name}: {shown(first)} ({said(first) or 'exact'})"))
+    say(Text(f"   {first.name}: {shown(first)} ({said(first) or 'exact'})"))
     for rule in claim.finding.rules:
-        console.print(Text(f"   {'+' if rule.held else '-'} {rule.text}", style="dim"))
+        say(Text(f"   {'+' if rule.held else '-'} {rule.text}", style="dim"))

@@ -86,7 +86,7 @@ def measure(
         failed |= claim.verdict == FAILED
         tell(console, claim, kept=claim is kept)
         _, page = reports.write_article(article(store, effort), output_dir)
-    console.print(Text(f"{page}"))
+    console.print(Text(str(page)), soft_wrap=True)
     return 1 if failed else 0
 
 
