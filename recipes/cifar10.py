@@ -1,8 +1,9 @@
 """Ten kinds of small colour photographs: train, diagnose, turn the knob that is named, report.
 
 The same six steps as recipes.mnist, with a residual network and augmentation from the start:
-images are mirrored, shifted by up to 4 pixels and lose a rectangle. The optimal error is 0: people
-err on about 6 % of these images, but networks on fewer, so that is no bound.
+images are mirrored and shifted by up to 2 pixels; more would be regularization that a network this
+small, trained this short, does not need: its errors are bias. The optimal error is 0: people err on
+about 6 % of these images, but networks on fewer, so that is no bound.
 
 CIFAR-10 is read by TensorFlow Datasets: from the folder that TFDS_DATA_DIR names, or downloaded.
 """
@@ -29,7 +30,7 @@ BASE = TrainConfig(
     weight_decay=0.05,
     epochs=14,
     batch_size=128,
-    augmentation=Augmentation(flip="horizontal", crop=4, erasing=0.05),
+    augmentation=Augmentation(flip="horizontal", crop=2),
     tolerance=0.01,
 )
 
@@ -49,7 +50,7 @@ PRESETS = {
             layers=6,
             epochs=60,
             batch_size=512,
-            augmentation=replace(BASE.augmentation, erasing=0.25),
+            augmentation=replace(BASE.augmentation, crop=4, erasing=0.25),
         ),
     ),
 }
