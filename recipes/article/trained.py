@@ -38,20 +38,24 @@ class Trainer:
             raise KeyboardInterrupt
         return made, model
 
-    def error(self, config: TrainConfig, splits: Splits) -> float:
-        """Train one configuration, and measure the validation error at the end alone."""
-        size = min(config.batch_size or data.mini_batch_size(len(splits.train)), len(splits.train))
+    def fitted(self, config: TrainConfig, train: Arrays) -> keras.Model:
+        """Train one configuration, and measure nothing meanwhile."""
+        size = min(config.batch_size or data.mini_batch_size(len(train)), len(train))
         batches = data.training_batches(
-            splits.train,
+            train,
             batch_size=size,
             augmentation=config.augmentation,
             placement="host",
             seed=config.seed,
         )
-        model, _ = self._models(config, splits.train)
+        model, _ = self._models(config, train)
         numbers = [EpochNumber(batches)]
         model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=numbers)
-        return wrong(model, splits.validation)
+        return model
+
+    def error(self, config: TrainConfig, splits: Splits) -> float:
+        """Train one configuration, and measure the validation error at the end alone."""
+        return wrong(self.fitted(config, splits.train), splits.validation)
 
     def steps(self, config: TrainConfig, train: Arrays) -> keras.Model:
         """Take ``config.epochs`` steps with all examples each, and measure nothing meanwhile."""
@@ -62,9 +66,10 @@ class Trainer:
         return model
 
 
-def wrong(model: keras.Model, arrays: Arrays) -> float:
-    """The share of wrong answers."""
-    answers = np.argmax(model.predict(arrays.x, verbose=0), axis=1)
+def wrong(model: keras.Model, arrays: Arrays, chunk: int = 1000) -> float:
+    """The share of wrong answers; ``predict`` would compile a step of its own for each model."""
+    parts = (arrays.x[start : start + chunk] for start in range(0, len(arrays), chunk))
+    answers = np.concatenate([np.argmax(model(part), axis=1) for part in parts])
     return float(np.mean(answers != arrays.y))
 
 
