@@ -1,17 +1,18 @@
-"""Dropout spreads the weights, acts in training only, and must wait until the cost is seen to fall.
+"""Dropout spreads the weights and acts in training only; turn it on once the cost is seen to fall.
 
-Each layer has its own keep_prob: here 0.8 of the first hidden layer's units are kept and 0.5 of the
-second's. A unit can't rely on any one input that may be gone, so it spreads its weights: the number
-of inputs that carry a unit, (sum w^2)^2 / sum w^4, rises. With masks drawn anew at each step the
-cost no longer falls at every iteration, and a wrong gradient hides behind that. So first train
-without, see the cost fall at every full-batch iteration, then switch dropout on: that is what
-``RegularizationActivation`` does, without building anything anew.
+A unit is kept with probability keep_prob and then scaled up by 1 / keep_prob: the mean stays, and
+nothing is left to do at inference. No unit can rely on any one input, so it spreads its weights:
+(sum w^2)^2 / sum w^4 inputs carry it, 1 if one weight is large, n if all n are equal. Each layer
+has its own keep_prob, the lowest after the layer with most weights: here the first has 100,000.
+
+With other masks in each step the cost no longer falls at every iteration: a wrong gradient hides
+behind that. So train without, see the cost fall, then let ``RegularizationActivation`` turn it on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -20,98 +21,99 @@ from keras_ext.callbacks import RegularizationActivation
 from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
 from keras_ext.diagnosis import over_seeds
 from keras_ext.records import TrainConfig
+from keras_ext.regularization import Dropout
 from recipes.article.effort import Effort
 from recipes.article.page import alone
-from recipes.article.trained import Trainer, mnist
+from recipes.article.reasons import why_not
+from recipes.article.trained import Trainer, mnist, wrong
 
-RATES = (0.2, 0.5)
-"""1 - keep_prob, by layer."""
+KEEP = {"1 and 1": (0, 0), "0.5 and 1": (0.5, 0), "1 and 0.5": (0, 0.5), "0.5 and 0.5": (0.5, 0.5)}
+"""The rate, 1 - keep_prob, in each hidden layer."""
 BASE = TrainConfig(model="mlp", units=128, layers=2, batch_norm=False, schedule="constant")
-FALL = replace(BASE, dropout=RATES, optimizer="sgd", momentum=0.0, learning_rate=0.05, epochs=40)
-OFF_EPOCHS = 20
-BEFORE, AFTER = slice(0, OFF_EPOCHS - 1), slice(OFF_EPOCHS, None)
+FALL = replace(BASE, dropout=0.5, optimizer="sgd", momentum=0.0, learning_rate=0.05, epochs=60)
+OFF, DRAWN = 30, 100_000
 
 
 def experiment(effort: Effort) -> Finding:
-    """With and without dropout; then off first and on later."""
-    examples, epochs = effort.pick(500, 1000, 5000), effort.pick(15, 30, 60)
-    seeds, trainer = effort.seeds(3, 5, 10), Trainer()
-    rows: list[dict[str, Any]] = []
-    for seed in seeds:
-        splits = mnist(examples, seed=seed, validation=effort.pick(2000, 4000, 10_000))
-        small = replace(BASE, epochs=epochs, batch_size=64, seed=seed)
-        without, model = trainer(small, splits)
-        row: dict[str, Any] = {"plain": without.validation.error, "spread": -spread(model)}
-        made, model = trainer(replace(small, dropout=RATES), splits)
-        row |= {"dropped": made.validation.error, "spread": row["spread"] + spread(model)}
-        row["live"] = changes(model, splits.train.x[:256])
+    """Dropout in no layer, in one of them or in both; then off first and on later."""
+    examples, epochs = effort.pick(500, 1000, 5000), effort.pick(15, 40, 80)
+    seeds, trainer, falls, passed = effort.seeds(3, 4, 10), Trainer(), [], []
+    error, spread = found = np.zeros((2, len(seeds), len(KEEP)))
+    for row, seed in enumerate(seeds):
+        splits = mnist(examples, seed=seed, validation=effort.pick(1000, 3000, 10_000))
+        small = replace(BASE, seed=seed, epochs=epochs, batch_size=64)
+        for column, rates in enumerate(KEEP.values()):
+            model = trainer.fitted(replace(small, dropout=rates), splits.train)
+            found[:, row, column] = wrong(model, splits.validation), carrying(model)
+        later = RegularizationActivation(after_epochs=OFF, on_rising_cost="ignore")
         fall = replace(FALL, seed=seed, batch_size=examples)
-        later = RegularizationActivation(after_epochs=OFF_EPOCHS, on_rising_cost="ignore")
-        made, _ = trainer(fall, splits, later)
-        row["costs"] = np.array([epoch["loss"] for epoch in made.history])
-        rows.append(row)
-    saved = over_seeds([row["plain"] - row["dropped"] for row in rows])
-    spread_by = over_seeds([row["spread"] for row in rows])
-    rises = [np.diff(row["costs"]) > 0 for row in rows]
-    off, on = ([each[part].sum() for each in rises] for part in (BEFORE, AFTER))
-    inference, training = (max(row["live"][n] for row in rows) for n in range(2))
+        falls.append(trainer(fall, splits, later)[0].history)
+        passed.append(later.falling.passed is True)
+    costs = np.array([[row["cost"] for row in each] for each in falls])
+    rises = (np.diff(costs[:, OFF:]) > 0).mean(axis=1)
+    wider = over_seeds(spread[:, 1] - spread[:, 0])
+    saved, order = over_seeds(error[:, 0] - error[:, 3]), over_seeds(error[:, 2] - error[:, 1])
+    step, (moved, mean) = np.diff(costs[:, :OFF]).max(), in_training_and_not(0.5, effort.seed)
     return Finding(
-        setup=f"{examples:,} images of MNIST, two hidden layers of {BASE.units} ReLU units, "
-        f"keep_prob 0.8 and 0.5, Adam for {epochs} epochs, {len(seeds)} seeds. Then gradient "
-        f"descent with full batches, dropout off for {OFF_EPOCHS} iterations and then on.",
+        setup=f"{examples:,} images of MNIST, two hidden layers of {BASE.units} ReLU units, Adam, "
+        f"{epochs} epochs, {len(seeds)} seeds. Full batches: dropout from step {OFF + 1} on.",
         numbers=(
-            Number.of("validation error saved by dropout", saved, "points"),
-            Number.of("more inputs that carry a unit of the second layer", spread_by),
-            Number("rises of the cost with dropout off, most of any seed", float(max(off)),
-                   f"of {OFF_EPOCHS - 1} iterations", seeds=len(seeds)),
-            Number.of("rises of the cost with dropout on", over_seeds(on),
-                      f"of {FALL.epochs - OFF_EPOCHS - 1} iterations"),
+            Number.of("validation error saved by keep_prob 0.5 in both layers", saved, "points"),
+            Number.of("saved by 0.5 in the first layer beyond 0.5 in the second", order, "points"),
+            Number.of("more inputs that carry a unit, with 0.5 of them kept", wider, "inputs"),
+            Number.of("iterations at which the cost rises with dropout on", over_seeds(rises), "%"),
         ),
         rules=(
-            Rule("without dropout the full-batch cost falls at every iteration", max(off) == 0),
-            Rule("with dropout it rises at some iterations in every seed", min(on) > 0,
-                 "the steps are so long that the cost falls by more than the masks move it"),
-            Rule("at inference two answers are the same, in training they are not",
-                 inference == 0 and training > 0),
-            Rule("units spread their weights over more inputs (interval above 0)",
-                 spread_by.above(), "the weights are still near their random start"),
-            Rule("validation error is lower with dropout (interval of what is saved above 0)",
-                 saved.above(), "so few seeds and epochs leave the interval wide"),
+            Rule("with dropout off the full-batch cost falls at every iteration, in every seed",
+                 all(passed) and step < 0, "the learning rate is too high"),
+            Rule("with dropout on it rises at some iterations, in every seed", rises.min() > 0),
+            Rule("at inference a layer gives back its inputs, in training their mean stays (to "
+                 "4 standard errors)", moved == 0 and abs(mean - 1) < 4 / np.sqrt(DRAWN)),
+            Rule("units spread their weights over more inputs (interval above 0)", wider.above(),
+                 why_not(wider, "they start out spread, and dropout moves them away from there")),
+            Rule("0.5 in both layers lowers the validation error (interval above 0)",
+                 saved.above(), why_not(saved, "with it the network needs more epochs")),
+            Rule("0.5 saves more after the first layer, which has six times the weights (interval "
+                 "above 0)", order.above(), why_not(order, "not weights alone decide")),
         ),
-        explanation="The cost with dropout is that of another network at each iteration: plot it "
-        "with dropout off when you look for errors. Layers with many weights get the "
-        "lowest keep_prob.",
-        charts=(drawn([row["costs"] for row in rows]),),
-        values={"off": float(max(off)), "on": float(min(on)), "spread": spread_by.value},
+        explanation="With dropout the cost is of another network at each iteration: look for "
+        "errors with dropout off. Ng would give the layer with most weights the lowest keep_prob.",
+        charts=(fall_drawn(costs, falls), layers_drawn(error, spread)),
+        values={"step": step, "rises": rises.min(), "moved": moved, "mean": mean},
     )  # fmt: skip
 
 
-def spread(model: keras.Model) -> float:
+def carrying(model: keras.Model) -> float:
     """How many inputs carry a unit of the second hidden layer, in the mean of the units."""
     squares = np.square(model.trainable_variables[2].numpy().astype("float64"))
     return float(np.mean(squares.sum(axis=0) ** 2 / np.square(squares).sum(axis=0)))
 
 
-def changes(model: keras.Model, x: np.ndarray) -> tuple[float, float]:
-    """The largest difference between two answers at inference, and in training."""
-    pairs = [[np.asarray(model(x, training=how)) for _ in range(2)] for how in (False, True)]
-    inference, training = (float(np.abs(one - two).max()) for one, two in pairs)
-    return inference, training
+def in_training_and_not(rate: float, seed: int) -> tuple[float, float]:
+    """What dropout changes ones by at inference, and the mean it makes of them in training."""
+    layer, ones = Dropout(rate, seed=seed), np.ones(DRAWN, "float32")
+    inference, training = (np.asarray(layer(ones, training=how)) for how in (False, True))
+    return float(np.abs(inference - 1).max()), float(training.mean(dtype="float64"))
 
 
-def drawn(values: list[np.ndarray]) -> Chart:
-    """The cost of each iteration, a line a seed."""
-    lines = [Line("", range(1, len(v) + 1), v, color="train") for v in values]
-    ends = [min(map(np.min, values)), max(map(np.max, values))]
-    on = Line(
-        "dropout is switched on", [OFF_EPOCHS + 0.5] * 2, ends, kind="dashed", color="mistake"
-    )
-    panel = Panel(x_label="iteration (full batch)", y_label="cost in training", lines=(*lines, on))
-    return Chart(
-        title="Cost of each iteration, dropout off and then on",
-        caption="A line is a seed. Left of the dashed line the network is whole; right of it each "
-        "iteration draws other masks, and the cost is of what they leave.", panels=(panel,),
-    )  # fmt: skip
+def fall_drawn(costs: np.ndarray, falls: list[tuple[Mapping[str, float], ...]]) -> Chart:
+    """The cost of each iteration: with the masks that were drawn, and with all units."""
+    x, clean = range(1, FALL.epochs + 1), [[row["train_cost"] for row in each] for each in falls]
+    on = Line("dropout on", [OFF + 0.5] * 2, [0, costs.max()], kind="dashed", color="mistake")
+    both = Line("in training, one seed", x, costs[0]), Line.over_seeds("all units", x, clean)
+    panel = Panel(x_label="iteration (full batch)", y_label="cost", lines=(*both, on))
+    words = "All units: mean over seeds with its 95 % interval. In training: with masks."
+    return Chart(title="Cost of each iteration", caption=words, panels=(panel,))
+
+
+def layers_drawn(error: np.ndarray, spread: np.ndarray) -> Chart:
+    """Error and spread for each choice of keep_prob."""
+    shown = ("validation error", True, error), ("inputs that carry a unit", False, spread)
+    panels = [Panel(x_label=label, y_label="keep_prob of both layers", names=tuple(KEEP),
+                    percent=shares, lines=(Line.over_seeds("", range(len(KEEP)), each),))
+              for label, shares, each in shown]  # fmt: skip
+    words = "Means over seeds, with 95 % intervals; all units kept, 0.5 of one layer's, or of both."
+    return Chart(title="Error and spread by keep_prob", caption=words, panels=tuple(panels))
 
 
 if __name__ == "__main__":

@@ -55,13 +55,6 @@ def test_normalized_inputs_are_round():
     assert values["rate"] > 1
 
 
-def test_the_cost_falls_monotonically_until_dropout_is_on():
-    finding = found("dropout")
-    assert finding.values["off"] == 0
-    assert finding.values["on"] > 0
-    assert finding.rules[2].held
-
-
 def test_l2_shrinks_weights_until_that_is_bias():
     values = found("l2").values
     assert values["shrinks"] < 0.2
