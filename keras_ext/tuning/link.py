@@ -50,6 +50,7 @@ class Link(Watcher):
         self.stub = protos.get_service_grpc().OracleStub(self._channel)
         self._tell = messages.caller(self._channel, "tell")
         self._left = threading.Event()
+        self._before: Any = None
 
     def join(self, settings: Mapping[str, Any]) -> None:
         """Become a worker of the chief's sweep.
@@ -78,11 +79,16 @@ class Link(Watcher):
 
     def start(self) -> None:
         """Say that this process lives, from now on."""
+        if threading.current_thread() is threading.main_thread():
+            # Started in the background of a script, a process is born deaf to SIGINT.
+            self._before = signal.signal(signal.SIGINT, signal.default_int_handler)
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
 
     def leave(self) -> None:
         """Tell the chief that this worker ends."""
         self._left.set()
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
         if self.ended is None:
             self._inform({"kind": "leaves"}, messages.BEAT_SECONDS)
         self._close()
