@@ -60,6 +60,7 @@ def render_article(article: Article) -> str:
 def tally(article: Article) -> list[tuple[str, int]]:
     """How many claims have each verdict, those that none has left out.
 
+    >>> from keras_ext.claim_records import Claim
     >>> claims = (Claim(name="splits", number=1, text="How many examples where?"),)
     >>> tally(Article(title="", mode="quick", seed=0, claims=claims))
     [('not measured yet', 1)]
