@@ -21,8 +21,9 @@ Hyperband isn't among them: trials of eight epochs are too short to be cut. The 
 problem, on which the rules were not tuned.
 
 Each trial is a line of the journal; start the program again to go on where it was stopped, or
-killed. With --report it prints what there is.
+killed. With --report it prints what there is. journals/ holds what has been run so far.
 
+    gunzip -c tests/experiments/journals/mnist.jsonl.gz > mnist.jsonl
     python tests/experiments/sweeps.py mnist --journal mnist.jsonl --bank 300 --searches 10
     python tests/experiments/sweeps.py mnist --journal mnist.jsonl --searches 10 --report
 """
