@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from math import isfinite, sqrt
 
 import numpy as np
 
+from keras_ext.diagnosis.moving_average import moving_average
 from keras_ext.errors import ConfigError
 
 BETA = 0.9
@@ -49,13 +50,7 @@ def smooth(costs: Sequence[float], beta: float = BETA) -> list[float]:
     >>> [round(cost, 2) for cost in smooth([4.0, 1.0], beta=0.5)]
     [4.0, 2.0]
     """
-    average, smoothed = 0.0, []
-    for count, cost in enumerate(costs, start=1):
-        if not isfinite(cost):
-            break
-        average = beta * average + (1 - beta) * cost
-        smoothed.append(average / (1 - beta**count))
-    return smoothed
+    return moving_average(list(takewhile(isfinite, costs)), over=1 / (1 - beta))
 
 
 def learning_rates(rates: Sequence[float], costs: Sequence[float]) -> LearningRates:

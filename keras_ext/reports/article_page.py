@@ -17,7 +17,7 @@ from keras_ext.reports.html import environment
 BADGES = {HELD: "kept", IN_PART: "part", NOT_HELD: "failed", FAILED: "failed", MISSING: ""}
 MODES = {
     "quick": "a quick look: few seeds and little data, so that intervals are wide",
-    "normal": "some seeds and parts of the data, within a quarter of an hour",
+    "normal": "some seeds and parts of the data",
     "full": "many seeds and the whole data",
 }
 

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_ext import data
-from keras_ext.data.epoch_number import EpochNumber
 from keras_ext.records import Arrays, Round, Splits, TrainConfig
+from keras_ext.training.course import course
 from keras_ext.training.reuse import CompiledModels
 from keras_ext.training.round import train_round
 
@@ -40,18 +40,7 @@ class Trainer:
 
     def fitted(self, config: TrainConfig, train: Arrays) -> keras.Model:
         """Train one configuration, and measure nothing meanwhile."""
-        size = min(config.batch_size or data.mini_batch_size(len(train)), len(train))
-        batches = data.training_batches(
-            train,
-            batch_size=size,
-            augmentation=config.augmentation,
-            placement="host",
-            seed=config.seed,
-        )
-        model, _ = self._models(config, train)
-        numbers = [EpochNumber(batches)]
-        model.fit(batches, epochs=config.epochs, verbose=0, shuffle=False, callbacks=numbers)
-        return model
+        return course(config, train, make=self._models).model
 
     def error(self, config: TrainConfig, splits: Splits) -> float:
         """Train one configuration, and measure the validation error at the end alone."""
