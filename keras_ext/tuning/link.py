@@ -15,7 +15,7 @@ from keras_tuner.src import protos
 
 from keras_ext.errors import SweepError
 from keras_ext.tuning import messages
-from keras_ext.tuning.tuner import Watcher
+from keras_ext.tuning.watcher import Watcher
 
 START_SECONDS = 600.0
 """How long a worker waits for a chief that isn't there yet."""

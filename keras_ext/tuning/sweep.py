@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,26 +13,23 @@ from typing import Any
 from rich.console import Console
 
 from keras_ext import models
-from keras_ext.diagnosis import ErrorEstimate
 from keras_ext.errors import ConfigError, SweepError
-from keras_ext.fields import decode
-from keras_ext.files import atomic_write
 from keras_ext.records import Splits, TrainConfig
 from keras_ext.sweep_records import (
-    Confirmation,
-    Execution,
     SweepResult,
-    Trial,
     best,
     ranked,
 )
 from keras_ext.training.round import Builder
 from keras_ext.training.run import versions
 from keras_ext.tuning import hparams, oracles
+from keras_ext.tuning.confirm import confirm_winner
 from keras_ext.tuning.crew import FILES, search
 from keras_ext.tuning.first_rates import set_first_rates
 from keras_ext.tuning.hosts import serve
 from keras_ext.tuning.journal import Journal
+from keras_ext.tuning.outcome import confirmation_of, trials_of
+from keras_ext.tuning.outputs import Outputs
 from keras_ext.tuning.project import check_settings, fingerprint, locked
 from keras_ext.tuning.roles import role_of
 from keras_ext.tuning.scores import check_objective
@@ -43,11 +38,8 @@ from keras_ext.tuning.space import Space, declare, default_space, described, poi
 from keras_ext.tuning.table import LiveTable
 from keras_ext.tuning.task import Task
 from keras_ext.tuning.trainer import Trains, expecting_compilation
-from keras_ext.tuning.tuner import ConfigTuner, Watcher
+from keras_ext.tuning.tuner import ConfigTuner
 from keras_ext.tuning.worker import work_for
-
-FRESH = 1000
-"""Seeds of the confirmation begin so far above those of the trials."""
 
 
 def sweep(
@@ -192,7 +184,7 @@ def sweep(
                 directory=folder,
                 objective=objective,
                 executions=executions,
-                watcher=_Files(table, folder, trials_of(journal)),
+                watcher=Outputs(table, folder, trials_of(journal)),
             )
             with expecting_compilation():
                 if role is not None:
@@ -225,109 +217,17 @@ def sweep(
     return result
 
 
-def trials_of(journal: Journal) -> tuple[Trial, ...]:
-    """The trials that have ended, in the order of proposal; the first record of each counts."""
-    found: dict[int, Trial] = {}
-    for event in journal.events:
-        if event["event"] == "finished" and event["number"] not in found:
-            found[event["number"]] = Trial.from_plain(event["trial"])
-    return tuple(found[number] for number in sorted(found))
-
-
-def confirmation_of(journal: Journal) -> Confirmation | None:
-    """The runs of the present winner on fresh seeds; None before there are any."""
-    winner = ranked(trials_of(journal))[:1]
-    made = [e for e in journal.events if e["event"] == "confirmed"]
-    mine = [e for e in made if winner and e["trial_id"] == winner[0].trial_id]
-    if not mine:
-        return None
-    return Confirmation(
-        tuple(decode(Execution, event["execution"], "") for event in mine),
-        tuple(decode(ErrorEstimate, event["test"], "") for event in mine),
-    )
-
-
 def _run(search: Callable[[], None], tuner: ConfigTuner, journal: Journal, confirm: int) -> str:
     """All trials, then the confirmation; how it ended."""
     try:
         search()
         if ranked(trials_of(journal)):
-            _confirm(tuner, journal, confirm)
+            confirm_winner(tuner, journal, confirm)
     except KeyboardInterrupt:
         return "interrupted"
     for unused in (tuner.states, tuner.states.parent / FILES):
         shutil.rmtree(unused, ignore_errors=True)
     return "completed"
-
-
-def _confirm(tuner: ConfigTuner, journal: Journal, confirm: int) -> None:
-    """Train the winner on the fresh seeds that are not in the journal yet."""
-    winner = best(trials_of(journal))
-    before = confirmation_of(journal)
-    done = {item.seed for item in before.executions} if before else set()
-    for index in range(confirm):
-        config = replace(winner.config, seed=winner.config.seed + FRESH + index)
-        if config.seed in done:
-            continue
-        name = f"confirmation-{winner.trial_id}-{index}"
-        tuner.watcher.begins(name, dict(winner.values), "the winner on a fresh seed", config.epochs)
-        made = tuner.trainer.train(
-            config,
-            tuner.states / name,
-            epochs=winner.epochs,
-            on_epoch=partial(tuner.watcher.epoch, name),
-        )
-        test = tuner.trainer.test(None if index else tuner.states.parent / "model.keras")
-        journal.append(
-            {
-                "event": "confirmed",
-                "trial_id": winner.trial_id,
-                "execution": asdict(made),
-                "test": asdict(test),
-            }
-        )
-        tuner.watcher.says(
-            f"trial {winner.trial_id} with seed {config.seed}: validation error "
-            f"{made.validation.error:.4g}, test error {test.error:.4g}"
-        )
-
-
-class _Files(Watcher):
-    """Passes everything on, and keeps ``best.json`` and TensorBoard's events up to date."""
-
-    def __init__(self, inner: Watcher, folder: Path, trials: tuple[Trial, ...]) -> None:
-        self.inner = inner
-        self.path = folder / "best.json"
-        self.events = folder / "tensorboard"
-        self.trials = list(trials)
-        for trial in trials:
-            hparams.write_trial(self.events, trial)
-        self._write()
-
-    def begins(self, trial_id: str, values: dict[str, Any], reason: str, epochs: int) -> None:
-        self.inner.begins(trial_id, values, reason, epochs)
-
-    def epoch(self, trial_id: str, number: int, logs: dict[str, float]) -> None:
-        self.inner.epoch(trial_id, number, logs)
-
-    def ends(self, trial: Trial) -> None:
-        self.trials.append(trial)
-        self._write()
-        hparams.write_trial(self.events, trial)
-        self.inner.ends(trial)
-
-    def says(self, line: str) -> None:
-        self.inner.says(line)
-
-    def at_a_time(self, number: int) -> None:
-        self.inner.at_a_time(number)
-
-    def _write(self) -> None:
-        winner = ranked(self.trials)[:1]
-        if winner:
-            text = json.dumps(winner[0].config.to_dict(), indent=1) + "\n"
-            if not self.path.exists() or self.path.read_bytes() != text.encode():
-                atomic_write(self.path, text)
 
 
 def _sizes(splits: Splits | None) -> dict[str, int]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from keras_ext.sweep_records import COMPLETED, Trial, ranked
-from keras_ext.tuning.tuner import Watcher
+from keras_ext.tuning.watcher import Watcher
 
 ROWS = 8
 VALUES = 4

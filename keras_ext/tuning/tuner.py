@@ -20,29 +20,11 @@ from keras_ext.tuning.journal import Journal
 from keras_ext.tuning.oracles import number_of
 from keras_ext.tuning.scores import metrics_of
 from keras_ext.tuning.space import Space, point
-from keras_ext.tuning.trainer import OnEpoch, Trains, diagnosis_of
+from keras_ext.tuning.trainer import Trains, diagnosis_of
+from keras_ext.tuning.watcher import Watcher
 
 IDLE_SECONDS = 0.2
 STATES = "trials"
-
-
-class Watcher:
-    """Is told what happens in a sweep; this one does nothing."""
-
-    def begins(self, trial_id: str, values: dict[str, Any], reason: str, epochs: int) -> None:
-        """A trial begins, or goes on."""
-
-    def epoch(self, trial_id: str, number: int, logs: dict[str, float]) -> None:
-        """An epoch of a trial has ended."""
-
-    def ends(self, trial: Trial) -> None:
-        """A trial has ended."""
-
-    def says(self, line: str) -> None:
-        """Something else is worth a line."""
-
-    def at_a_time(self, number: int) -> None:
-        """So many workers train from now on."""
 
 
 @dataclass
@@ -278,6 +260,3 @@ def _summary(text: str | None) -> str:
     kind, colon, rest = last.partition(": ")
     ours = {f"{c.__module__}.{c.__name__}" for c in KerasExtError.__subclasses__()}
     return rest if colon and kind in ours else last
-
-
-__all__ = ["ConfigTuner", "OnEpoch", "Watcher", "finished"]

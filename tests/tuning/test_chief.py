@@ -21,7 +21,8 @@ from keras_ext.tuning.link import Link
 from keras_ext.tuning.oracles import make_oracle, replay
 from keras_ext.tuning.space import declare, default_space
 from keras_ext.tuning.task import Task
-from keras_ext.tuning.tuner import ConfigTuner, Watcher
+from keras_ext.tuning.tuner import ConfigTuner
+from keras_ext.tuning.watcher import Watcher
 from keras_ext.tuning.worker import WorkerTuner, work
 from tests.tuning.black_box import BASE, BlackBox, space
 

@@ -14,7 +14,7 @@ import pytest
 
 from keras_ext.sweep_records import Trial
 from keras_ext.tuning.journal import Journal
-from keras_ext.tuning.sweep import trials_of
+from keras_ext.tuning.outcome import trials_of
 from tests.tuning.real_sweep import BASE, TRIALS
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
