@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isnan, nan
 
+import numpy as np
 import pytest
 
-from keras_ext.claim_records import (
-    HELD,
-    IN_PART,
-    NOT_HELD,
-    Chart,
-    Claim,
-    Finding,
-    Line,
-    Number,
-    Panel,
-    Rule,
-    Surface,
-)
+from keras_ext.chart_records import Chart, Line, Panel, Pictures, Surface
+from keras_ext.claim_records import HELD, IN_PART, NOT_HELD, Claim, Finding, Number, Rule
 from keras_ext.errors import ConfigError
 
 NUMBER = Number("error", 0.5)
 
 
-def finding(*held: bool, charts: tuple[Chart, ...] = ()) -> Finding:
+def finding(*held: bool, **figures) -> Finding:
     rules = tuple(Rule("a rule", value) for value in held)
-    return Finding(setup="", numbers=(NUMBER,), rules=rules, explanation="", charts=charts)
+    return Finding(setup="", numbers=(NUMBER,), rules=rules, explanation="", **figures)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +39,30 @@ def test_a_claim_comes_back_from_json_with_its_charts():
     line = Line.over_seeds("train", [1, 2], [[0.1, 0.2], [0.3, 0.2]])
     panel = Panel(x_label="x", y_label="y", lines=(line,), surface=surface, x_limits=(0, 1))
     chart = Chart(title="t", caption="c", panels=(panel,))
-    claim = Claim(name="l2", number=3, text="L2.", finding=finding(True, charts=(chart,)))
-    assert Claim.from_dict(json.loads(json.dumps(claim.to_dict()))) == claim
+    images = np.arange(2 * 3 * 4 * 1, dtype="uint8").reshape(2, 3, 4, 1)
+    pictures = Pictures.of(images, np.stack([images + 1, images + 2], axis=1), title="", caption="")
+    both = finding(True, charts=(chart,), pictures=(pictures,))
+    claim = Claim(name="l2", number=3, text="L2.", finding=both)
+    again = Claim.from_dict(json.loads(json.dumps(claim.to_dict())))
+    assert again == claim
+    originals, versions = again.finding.pictures[0].arrays()
+    assert np.array_equal(originals, images)
+    assert np.array_equal(versions[:, 1], images + 2)
+
+
+def test_versions_are_rounded_and_kept_within_the_range():
+    image = np.full((1, 1, 1, 1), 7, "uint8")
+    versions = np.array([254.6, 300.0, -3.0, 0.4]).reshape(1, 4, 1, 1, 1)
+    found = Pictures.of(image, versions, title="", caption="")
+    assert found.arrays()[1].ravel().tolist() == [255, 255, 0, 0]
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 1, 1, 2), (1, 2, 1)])
+def test_pictures_of_another_shape_are_refused(shape):
+    with pytest.raises(
+        ConfigError, match=f"2 pixels are no pictures of shape {re.escape(str(shape))}"
+    ):
+        Pictures(title="", caption="", shape=shape, pixels="AAA=")
 
 
 def test_numbers_that_json_lacks_come_back_as_nan():

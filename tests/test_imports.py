@@ -24,7 +24,7 @@ FILES = sorted(
 LARGE = {"memory", "rows"}
 IMAGES = {"affine", "resample", "pixels", "augmented"}
 RECORDS = {"errors", "files", "diagnosis", "fields", "records"} | LARGE | IMAGES
-RECORDS |= {"sweep_records", "claim_records"}
+RECORDS |= {"sweep_records", "chart_records", "claim_records"}
 ALGORITHMS = RECORDS | {"regularization", "gradients"}
 BELOW = {
     "errors": set(),
@@ -35,7 +35,8 @@ BELOW = {
     "rows": {"memory"},
     "records": {"errors", "fields", "diagnosis", "rows"},
     "sweep_records": {"errors", "fields", "diagnosis", "records"},
-    "claim_records": {"errors", "fields", "diagnosis"},
+    "chart_records": {"errors", "fields", "diagnosis"},
+    "claim_records": {"errors", "fields", "diagnosis", "chart_records"},
     "affine": {"records"},
     "resample": set(),
     "pixels": {"affine", "records"},

@@ -7,7 +7,8 @@ import os
 from functools import lru_cache, partial
 from pathlib import Path
 
-from keras_ext.claim_records import FAILED, HELD, IN_PART, MISSING, NOT_HELD, Article, Chart, Number
+from keras_ext.chart_records import Chart, Pictures
+from keras_ext.claim_records import FAILED, HELD, IN_PART, MISSING, NOT_HELD, Article, Number
 from keras_ext.files import atomic_write
 from keras_ext.reports import figures, text
 from keras_ext.reports.drawings import drawn
@@ -105,14 +106,20 @@ def _with_unit(value: float, number: Number) -> str:
 
 def _figures(article: Article) -> dict[str, dict[str, str]]:
     """SVG by name of the figure ("l2-1", "l2-2" ...) and name of the width."""
-    return {
-        f"{claim.name}-{place}": _drawn(f"{claim.name}-{place}", chart)
-        for claim in article.claims
-        for place, chart in enumerate(claim.finding.charts if claim.finding else (), start=1)
-    }
+    found = {}
+    for claim in article.claims:
+        for place, figure in enumerate(claim.finding.figures if claim.finding else (), start=1):
+            name = f"{claim.name}-{place}"
+            found[name] = _drawn(name, figure)
+    return found
 
 
 @lru_cache(maxsize=256)
-def _drawn(name: str, chart: Chart) -> dict[str, str]:
+def _drawn(name: str, figure: Chart | Pictures) -> dict[str, str]:
     """One figure; a page that grows claim by claim draws each of them once."""
-    return drawn([(name, chart.title, partial(figures.chart, chart))])[name]
+    draw = (
+        partial(figures.chart, figure)
+        if isinstance(figure, Chart)
+        else partial(figures.augmented_images, *figure.arrays())
+    )
+    return drawn([(name, figure.title, draw)])[name]

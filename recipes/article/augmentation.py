@@ -17,11 +17,11 @@ from dataclasses import replace
 import numpy as np
 
 from keras_ext import data
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
-from keras_ext.data import tfds_source
-from keras_ext.data.dataset_name import DatasetName
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import over_seeds
-from keras_ext.records import Arrays, Augmentation, TrainConfig
+from keras_ext.records import Augmentation, TrainConfig
+from recipes.article.copies import on_disk, pictured, with_copies
 from recipes.article.effort import Effort
 from recipes.article.page import alone
 from recipes.article.reasons import why_not
@@ -86,20 +86,9 @@ def experiment(effort: Effort) -> Finding:
         "few and passes many: there is most to be learnt by heart. Drawn anew in each epoch it "
         "makes many more than n images: against n new ones that is another comparison.",
         charts=(drawn(sizes, error),),
+        pictures=(pictured(arrays, way, effort.seed),),
         values={f"saved_{n}": s.value for n, s in zip(sizes, saved, strict=True)},
     )  # fmt: skip
-
-
-def with_copies(few: Arrays, way: Augmentation, seed: int) -> Arrays:
-    """The images, and one augmented copy of each that stays the same in all epochs."""
-    same, copies = data.augmented_examples(few, way, examples=len(few), versions=1, seed=seed)
-    return replace(few, x=np.concatenate([same, copies[:, 0]]), y=np.tile(few.y, 2))
-
-
-def on_disk(name: str) -> bool:
-    """Whether a data set is prepared, so that nothing has to be downloaded."""
-    found = tfds_source.find_prepared(DatasetName(name), tfds_source.data_directory(None))
-    return found is not None
 
 
 def drawn(sizes: tuple[int, ...], error: np.ndarray) -> Chart:

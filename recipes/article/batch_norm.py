@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from keras_ext import data
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import over_seeds, paired_interval
 from keras_ext.diagnosis.intervals import wilson
 from keras_ext.diagnosis.slopes import slope_interval

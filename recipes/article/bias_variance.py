@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import OverSeeds, over_seeds
 from keras_ext.records import Round, TrainConfig
 from recipes.article.effort import Effort

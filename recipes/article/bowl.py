@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ext.claim_records import Chart, Line, Panel, Surface
+from keras_ext.chart_records import Chart, Line, Panel, Surface
 
 CURVATURES = np.array([1.0, 100.0])
 START = np.array([-10.0, 1.0])

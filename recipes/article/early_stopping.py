@@ -17,7 +17,8 @@ import keras
 import numpy as np
 
 from keras_ext.callbacks import OrthogonalEarlyStopping
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import over_seeds
 from keras_ext.records import TrainConfig
 from recipes.article.effort import Effort
@@ -111,8 +112,7 @@ def drawn(runs: list[list[tuple[Row, ...]]], ends: list[list[Row]]) -> Chart:
                             lines=tuple(lines)))  # fmt: skip
     words = "Means over seeds (costs: geometric) with 95 % intervals, up to where the first seed "
     words += "ends. Dots: a seed's epoch that early stopping keeps, and the orthogonal one's last."
-    title = "Training cost and validation error of each epoch"
-    return Chart(title=title, caption=words, panels=tuple(panels))
+    return Chart(title="Cost and error of each epoch", caption=words, panels=tuple(panels))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from keras_ext.errors import ConfigError
@@ -19,6 +23,7 @@ class Effort:
         mode: "quick" (a look, in seconds), "normal" (all claims in 15 minutes on two cores) or
             "full" (more seeds and the whole data).
         seed: of the first run; further ones count on from there.
+        work: where an experiment keeps what it would otherwise have to do again after Ctrl-C.
 
     Raises:
         ConfigError: for another mode, or a seed below 0.
@@ -29,6 +34,7 @@ class Effort:
 
     mode: str = "normal"
     seed: int = 0
+    work: Path | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -43,3 +49,12 @@ class Effort:
     def seeds(self, quick: int, normal: int, full: int) -> tuple[int, ...]:
         """As many seeds as the mode has room for."""
         return tuple(range(self.seed, self.seed + self.pick(quick, normal, full)))
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """``work``, or a folder for the time of the experiment alone."""
+        if self.work is not None:
+            yield self.work
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from keras_ext import data
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis.slopes import slope_interval
 from recipes.article.differences import STEPS, differences
 from recipes.article.effort import Effort

@@ -19,7 +19,8 @@ import numpy as np
 
 from keras_ext import data
 from keras_ext.callbacks import layer_health
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import LayerHealthReport, over_seeds
 from recipes.article import deep
 from recipes.article.effort import Effort

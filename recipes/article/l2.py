@@ -17,7 +17,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule, Surface
+from keras_ext.chart_records import Chart, Line, Panel, Surface
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import over_seeds
 from keras_ext.records import Arrays, TrainConfig
 from recipes.article.effort import Effort
@@ -94,11 +95,9 @@ def boundary(model: keras.Model, train: Arrays, strength: float) -> Panel:
     logits = np.asarray(model(places))
     surface = Surface(x, y, (logits[:, 1] - logits[:, 0]).reshape(61, 61), [0.0], regions=True)
     groups = [train.x[train.y == label] for label in range(2)]
-    points = tuple(
-        Line(f"class {n}", g[:, 0], g[:, 1], kind="points") for n, g in enumerate(groups)
-    )
+    points = [Line(f"class {n}", g[:, 0], g[:, 1], kind="points") for n, g in enumerate(groups)]
     return Panel(title=f"L2 {strength:g}", x_label="first feature", y_label="second feature",
-                 lines=points, surface=surface, square=True)  # fmt: skip
+                 lines=tuple(points), surface=surface, square=True)  # fmt: skip
 
 
 def errors_drawn(norm: np.ndarray, *errors: np.ndarray) -> Chart:

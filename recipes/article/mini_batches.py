@@ -17,7 +17,8 @@ from dataclasses import replace
 import numpy as np
 
 from keras_ext import data
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import falling, over_seeds
 from keras_ext.diagnosis.falling import FULL_BATCH_NOISE
 from keras_ext.records import TrainConfig

@@ -20,7 +20,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ext.claim_records import Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from recipes.article import bowl, race
 from recipes.article.effort import Effort
 from recipes.article.page import alone

@@ -1,12 +1,11 @@
 """Normalizing the inputs makes the cost round: larger steps are stable, and fewer are needed.
 
-Two features of the digits 0 and 1 in MNIST in their own units: the ink of an image (the mean of its
-pixels, from 0 to 255) and its slimness (height over width, about 1). A linear unit learns to tell
-the digits apart by gradient descent on half the mean squared error, with a bias, and with inputs as
-they are or normalized. The cost is a quadratic: with curvatures from l to L, rates up to 2/L are
-stable, and the best one is 2/(L + l) (Nesterov 2004, theorem 2.1.15). A step multiplies the
-distance along a direction of curvature c by 1 - rate c, so that steps can be counted. Where it
-turns unstable we see by taking 4,000 of them at rates around 2/L.
+Two features of the digits 0 and 1 in MNIST: the ink of an image (the mean of its pixels, from 0 to
+255) and its slimness (height over width, about 1). A linear unit with a bias learns to tell them
+apart by gradient descent on half the mean squared error, with inputs as they are or normalized. The
+cost is a quadratic: with curvatures from l to L, rates up to 2/L are stable, and 2/(L + l) is best
+(Nesterov 2004, theorem 2.1.15). A step multiplies the distance along a direction of curvature c by
+1 - rate c. Where it turns unstable we see by taking 4,000 steps at rates around 2/L.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from keras_ext import data
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule, Surface
+from keras_ext.chart_records import Chart, Line, Panel, Surface
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.data.normalizer import moments
 from keras_ext.diagnosis import over_seeds
 from keras_ext.diagnosis.intervals import least

@@ -79,8 +79,11 @@ def measure(
     console, store = console or Console(), Store(output_dir, effort)
     failed, page = False, output_dir / "index.html"
     for name in (name for name in CLAIMS if name in set(wanted)):
+        if fresh:
+            store.forget_work(name)
         kept = None if fresh else store.read(name)
-        claim = kept if kept is not None and kept.finding is not None else tried(name, effort)
+        claim = kept if kept is not None and kept.finding is not None else None
+        claim = claim or tried(name, replace(effort, work=store.work(name)))
         if claim is not kept:
             store.write(claim)
         failed |= claim.verdict == FAILED

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from keras_ext import data
-from keras_ext.claim_records import Chart, Line, Panel
+from keras_ext.chart_records import Chart, Line, Panel
 from keras_ext.diagnosis import OverSeeds, moving_average, over_seeds, steps_to
 from keras_ext.records import Arrays, TrainConfig
 from keras_ext.training.course import course

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from keras_ext.claim_records import Claim
@@ -30,11 +31,21 @@ class Store:
         except (OSError, ValueError, TypeError, ConfigError):
             return None
 
+    def work(self, name: str) -> Path:
+        """Where the experiment of a claim keeps what it has, until it has ended."""
+        return self.folder / f"{name}-unfinished"
+
+    def forget_work(self, name: str) -> None:
+        """Remove what an experiment kept: it has ended, or is to begin anew."""
+        shutil.rmtree(self.work(name), ignore_errors=True)
+
     def write(self, claim: Claim) -> None:
-        """Keep a claim.
+        """Keep a claim, and remove its experiment's work if there is a finding.
 
         Raises:
             OutputError: when it can't be written.
         """
         content = json.dumps(claim.to_dict(), indent=1) + "\n"
         atomic_write(self.folder / f"{claim.name}.json", content)
+        if claim.finding is not None:
+            self.forget_work(claim.name)

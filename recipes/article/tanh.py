@@ -17,7 +17,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import over_seeds
 from keras_ext.records import Arrays, TrainConfig
 from recipes.article.effort import Effort
@@ -66,9 +67,8 @@ def experiment(effort: Effort) -> Finding:
                  "the other layers' weights shrink with lambda too, and not in step with z"),
         ),
         explanation="Strong L2 makes a deep network act like logistic regression. That is how L2 "
-        "fights variance, and why too much of it is bias: half moons need a curve. At the "
-        "strongest L2 here the network says nothing any more. This is about activations that are "
-        "smooth at 0; ReLU has its kink there.",
+        "fights variance, and why too much of it is bias: half moons need a curve. This is about "
+        "activations that are smooth at 0; ReLU has its kink there.",
         charts=(drawn(size, over, len(seeds)),),
         values={"left": left.value, "shrunk": shrunk.value, "power": power.value,
                 "weak": weak.value, "strong": strong.value},

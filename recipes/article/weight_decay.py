@@ -17,7 +17,8 @@ from dataclasses import replace
 import numpy as np
 
 from keras_ext import data
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis import over_seeds
 from keras_ext.records import Arrays, TrainConfig
 from keras_ext.training.round import compiled_model
@@ -103,10 +104,8 @@ def drawn(tenths: dict[str, list[list[float]]]) -> Chart:
     """The decay over the size of the gradient."""
     kinds = {"SGD": "line", "Adam": "line", "AdamW": "dashed"}
     lines = [Line.over_seeds(k, range(1, 11), v, kind=kinds[k]) for k, v in tenths.items()]
-    tenth = "tenths of the weights, from small gradients to large"
-    panel = Panel(
-        x_label=tenth, y_label="decay (1 = the formula's)", lines=tuple(lines), log_y=True
-    )
+    x = "tenths of the weights, from small gradients to large"
+    panel = Panel(x_label=x, y_label="decay (1 = the formula's)", lines=tuple(lines), log_y=True)
     return Chart(
         title="How much a weight decays, by the size of its gradient",
         caption="Medians of each tenth of the weights, means over seeds; bands are 95 % intervals "

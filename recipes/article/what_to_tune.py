@@ -13,13 +13,13 @@ of ten. The optimizer is Adam, whose beta_1 is the article's beta.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 
 import numpy as np
 
 from keras_ext import data, tuning
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.diagnosis.search import Importances, importances
 from keras_ext.records import Splits
 from keras_ext.reports.sweep_story import knobs
@@ -44,11 +44,13 @@ def experiment(effort: Effort) -> Finding:
           ((splits.train, count), (splits.validation, 3_000), (splits.test, 1_000)))
     )  # fmt: skip
     base = replace(BASE, epochs=epochs, seed=effort.seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with effort.folder() as folder:
         result = tuning.sweep(
             base, space, splits, max_trials=effort.pick(16, 56, 200), directory=folder,
             strategy="random", seed=effort.seed + 1, confirm=0, quiet=True,
         )  # fmt: skip
+    if result.status == "interrupted":
+        raise KeyboardInterrupt
     views = {view.name: view for view in knobs(result)}
     found = importances({n: v.places for n, v in views.items()}, views["units"].errors)
     tiers = {

@@ -9,6 +9,8 @@ import pytest
 
 from keras_ext.claim_records import Finding
 from keras_ext.reports.figures import chart
+from keras_ext.tuning.trainer import Trainer
+from recipes.article import what_to_tune
 from recipes.article.effort import Effort
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
@@ -59,3 +61,21 @@ def test_l2_shrinks_weights_until_that_is_bias():
     values = found("l2").values
     assert values["shrinks"] < 0.2
     assert values["bias"] > 0.02
+
+
+def test_a_sweep_that_was_interrupted_goes_on_where_it_was(tmp_path, monkeypatch):
+    train, calls = Trainer.train, []
+
+    def interrupted(self, *args, **kwargs):
+        calls.append(None)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return train(self, *args, **kwargs)
+
+    monkeypatch.setattr(Trainer, "train", interrupted)
+    effort = Effort("quick", work=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        what_to_tune.experiment(effort)
+    values = what_to_tune.experiment(effort).values
+    assert len(calls) == 1 + 16
+    assert values == found("what_to_tune").values

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from keras_ext.claim_records import Chart, Finding, Line, Number, Panel, Rule
+from keras_ext.chart_records import Chart, Line, Panel
+from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.errors import ConfigError
 from recipes.article import CLAIMS, page
 from recipes.article.effort import Effort
@@ -87,6 +88,26 @@ def test_an_interrupted_run_keeps_its_claims_and_goes_on(calls, tmp_path, monkey
     calls.clear()
     measure(tmp_path)
     assert calls == [CLAIMS[1], *CLAIMS[3:]]
+
+
+def test_what_an_interrupted_experiment_kept_is_there_when_it_goes_on(calls, tmp_path, monkeypatch):
+    found = []
+
+    def experiment(self, effort: Effort) -> Finding:
+        effort.work.mkdir(parents=True, exist_ok=True)
+        found.append([path.name for path in effort.work.iterdir()])
+        (effort.work / "trial").touch()
+        if len(found) < 3:
+            raise KeyboardInterrupt
+        return finding()
+
+    monkeypatch.setattr(type(page.import_module(CLAIMS[0])), "experiment", experiment)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            measure(tmp_path, CLAIMS[0], fresh=True)
+    measure(tmp_path, CLAIMS[0])
+    assert found == [[], [], ["trial"]]
+    assert not list(tmp_path.rglob("*-unfinished"))
 
 
 def test_another_seed_or_mode_is_measured_anew(calls, tmp_path):

@@ -21,6 +21,6 @@ def test_a_module_opens_with_its_claim_and_is_short(name):
     claim, explanation = (ast.get_docstring(tree) or "").split("\n\n", 1)
     assert claim.endswith(".")
     assert len(explanation) > 200
-    assert len(source.splitlines()) <= 120
+    assert len(source.splitlines()) < 120
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert [arg.arg for arg in functions["experiment"].args.args] == ["effort"]

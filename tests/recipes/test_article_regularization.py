@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from keras_ext import data
-from keras_ext.claim_records import Finding, Panel
+from keras_ext.chart_records import Panel
+from keras_ext.claim_records import Finding
 from keras_ext.diagnosis import over_seeds
 from keras_ext.records import Arrays
 from keras_ext.reports.figures import chart
 from recipes.article import augmentation, dropout
+from recipes.article.copies import EXAMPLES, VERSIONS
 from recipes.article.effort import Effort
 from recipes.article.reasons import why_not
 from recipes.article.trained import wrong
@@ -64,6 +66,19 @@ def test_numbers_have_intervals_and_the_verdict_follows_from_the_rules(name):
     held = [rule.held for rule in finding.rules]
     assert (finding.verdict == "held") == all(held)
     assert (finding.verdict == "did not hold here") == (not any(held))
+
+
+def test_augmented_images_are_shown_beside_their_originals():
+    (pictures,) = found("augmentation").pictures
+    originals, versions = pictures.arrays()
+    assert len(originals) == EXAMPLES
+    assert versions.shape[:2] == (EXAMPLES, VERSIONS)
+    assert min(np.ptp(image) for image in originals) > 50
+    assert all(
+        np.any(version != original)
+        for original, row in zip(originals, versions, strict=True)
+        for version in row
+    )
 
 
 def test_the_cost_falls_at_every_iteration_until_dropout_is_on():

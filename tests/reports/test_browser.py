@@ -11,19 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
-from keras_ext.claim_records import (
-    Article,
-    Chart,
-    Claim,
-    Finding,
-    Line,
-    Number,
-    Panel,
-    Rule,
-    Surface,
-)
+from keras_ext.chart_records import Chart, Line, Panel, Pictures, Surface
+from keras_ext.claim_records import Article, Claim, Finding, Number, Rule
 from keras_ext.reports import write_article, write_report
 
 pytestmark = pytest.mark.browser
@@ -212,6 +204,8 @@ def article(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Panel(x_label="first", y_label="second", surface=surface, lines=(line,), square=True),
     )
     chart = Chart(title="Errors", caption="of three seeds", panels=panels)
+    images = np.zeros((2, 4, 4, 3), "uint8")
+    pictures = Pictures.of(images, images[:, None], title="Images", caption="two of them")
     findings = [
         Finding(
             setup="Ten images.",
@@ -219,6 +213,7 @@ def article(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rules=tuple(Rule("it falls", value, why_not="too few seeds") for value in held),
             explanation="So it is.",
             charts=(chart,),
+            pictures=(pictures,),
         )
         for held in ((True,), (True, False), (False,))
     ]
@@ -253,7 +248,7 @@ def test_an_article_fits_the_window_and_asks_for_nothing(
         f"[...document.querySelectorAll('figure svg')].filter(s => {across})"
         f".map(s => {across} / s.viewBox.baseVal.width)"
     )
-    assert len(seen) == 3
+    assert len(seen) == 6
     assert all(0.9 < scale < 1.6 for scale in seen) or width == 320
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_ext.claim_records import Chart, Line, Panel, Surface
+from keras_ext.chart_records import Chart, Line, Panel, Surface
 from keras_ext.reports.figures.canvas import (
     FONT_SIZE,
     NARROW,
