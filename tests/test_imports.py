@@ -32,6 +32,7 @@ BELOW = {
     "diagnosis": {"errors"},
     "fields": {"errors", "diagnosis"},
     "memory": set(),
+    "processes": set(),
     "rows": {"memory"},
     "records": {"errors", "fields", "diagnosis", "rows"},
     "sweep_records": {"errors", "fields", "diagnosis", "records"},
@@ -47,12 +48,12 @@ BELOW = {
     "data": ALGORITHMS,
     "models": ALGORITHMS,
     "training": ALGORITHMS | {"callbacks", "data", "models"},
-    "tuning": ALGORITHMS | {"callbacks", "data", "models", "training"},
+    "tuning": ALGORITHMS | {"callbacks", "data", "models", "processes", "training"},
     "reports": RECORDS,
 }
 
 # Numbers in, records out: numpy and the standard library.
-PURE = RECORDS
+PURE = RECORDS | {"processes"}
 # Packages that stay in the rooms named.
 ONLY_IN = {
     "grpc": {"tuning"},

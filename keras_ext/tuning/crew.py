@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
 from keras_ext.errors import OutputError, SweepError
+from keras_ext.processes import bury, ending
 from keras_ext.tuning import shares
 from keras_ext.tuning.chief import Chief, raise_problem
 from keras_ext.tuning.hosts import LOOK_SECONDS, PATIENCE_SECONDS, terminable
@@ -89,11 +89,11 @@ class Crew:
             code = process.poll()
             if code is None or self.chief.done:
                 continue
-            had_trial = self.chief.lose(worker.name, _words(code))
+            had_trial = self.chief.lose(worker.name, ending(code))
             worker.vain = 0 if had_trial or worker.name in silent else worker.vain + 1
             if code == UNUSABLE or worker.vain == STARTS:
-                raise SweepError(f"{worker.name} {_words(code)}: {self._said(worker)}")
-            _bury(process)
+                raise SweepError(f"{worker.name} {ending(code)}: {self._said(worker)}")
+            bury(process)
             self._start(worker)
 
     def stop(self, patience: float = PATIENCE_SECONDS, *, at_once: bool) -> None:
@@ -119,7 +119,7 @@ class Crew:
         finally:
             for process in running:
                 process.kill()
-                _bury(process)
+                bury(process)
 
     def _start(self, worker: Worker) -> None:
         environment = {
@@ -185,22 +185,6 @@ def search(tuner: ConfigTuner, task: Task, workers: int) -> None:
             finally:
                 chief.close()
         raise_problem(chief)
-
-
-def _bury(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of a process, and close what is left of it here."""
-    process.wait()
-    if process.stdin is not None:
-        with suppress(OSError):
-            process.stdin.close()
-
-
-def _words(code: int) -> str:
-    """How a process ended."""
-    if code >= 0:
-        return f"ended with exit status {code}"
-    name = signal.Signals(-code).name
-    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 @contextmanager

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from keras_ext.errors import KerasExtError
+from keras_ext.processes import end_with_parent
 from keras_ext.tuning.link import Link
 from keras_ext.tuning.roles import IP, NAME, PORT, address
 from keras_ext.tuning.sending import TOKEN, read_task
@@ -21,7 +21,7 @@ from keras_ext.tuning.worker import UNUSABLE, work
 
 def main(path: str) -> int:
     """Work on the task in the file."""
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    end_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     link = Link(os.environ[NAME], address(os.environ[IP], int(os.environ[PORT])), os.environ[TOKEN])
@@ -40,13 +40,6 @@ def main(path: str) -> int:
 
 def _words(error: Exception) -> str:
     return str(error) if isinstance(error, KerasExtError) else f"{type(error).__name__}: {error}"
-
-
-def _end_with_parent() -> None:
-    """The standard input is a pipe that the parent holds open: it ends when the parent does."""
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

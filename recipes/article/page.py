@@ -6,10 +6,7 @@ its own as soon as it is there, so that a run that was interrupted goes on where
 
 from __future__ import annotations
 
-import contextlib
-import time
-import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -18,16 +15,18 @@ from rich.console import Console
 from rich.text import Text
 
 from keras_ext import reports
-from keras_ext.claim_records import FAILED, Article, Claim, Finding
+from keras_ext.claim_records import FAILED, Article, Claim
 from keras_ext.errors import ConfigError
 from keras_ext.training.run import versions
 from recipes.article import CLAIMS, TITLE
+from recipes.article.attempt import described
 from recipes.article.command_line import options, tell
 from recipes.article.effort import Effort
+from recipes.article.processes import attempts, default_jobs
 from recipes.article.store import Store
 from recipes.command import command
 
-Experiment = Callable[[Effort], Finding]
+Attempts = Callable[[Sequence[str], Effort, Store, int], Iterator[Claim]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,13 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--fresh", action="store_true", help="measure anew what is measured already"
     )
+    parser.add_argument(
+        "--jobs", type=int, default=default_jobs(), metavar="N",
+        help="how many claims are measured at a time, each by one thread (default: one for each "
+        "core, at most 4)",
+    )  # fmt: skip
     given = parser.parse_args(argv)
     wanted = given.only or CLAIMS
     unknown = [name for name in wanted if name not in CLAIMS]
     if unknown:
         raise ConfigError(f"no claim {unknown[0]!r}; there are: {', '.join(CLAIMS)}")
+    if given.jobs < 1:
+        raise ConfigError(f"--jobs must be at least 1, got --jobs {given.jobs}")
     effort = Effort(given.mode, given.seed)
-    return measure(wanted, effort, Path(given.output_dir), fresh=given.fresh)
+    return measure(wanted, effort, Path(given.output_dir), fresh=given.fresh, jobs=given.jobs)
 
 
 def alone(name: str) -> int:
@@ -62,7 +68,9 @@ def measure(
     output_dir: Path,
     *,
     fresh: bool = False,
+    jobs: int = 1,
     console: Console | None = None,
+    attempts: Attempts = attempts,
 ) -> int:
     """Measure the claims that aren't measured yet, and write the page after each of them.
 
@@ -71,55 +79,38 @@ def measure(
         effort: the mode and the seed.
         output_dir: gets ``index.html``, ``article.json`` and the results.
         fresh: measure anew.
+        jobs: how many are measured at a time.
         console: where to tell what happens.
+        attempts: puts claims to the test and keeps what they found.
 
     Returns:
         The exit status: 1 if an experiment failed.
     """
     console, store = console or Console(), Store(output_dir, effort)
-    failed, page = False, output_dir / "index.html"
-    for name in (name for name in CLAIMS if name in set(wanted)):
-        if fresh:
+    names = [name for name in CLAIMS if name in set(wanted)]
+    kept = {} if fresh else {name: claim for name in names if (claim := store.finished(name))}
+    for claim in kept.values():
+        tell(console, claim, kept=True)
+    missing = [name for name in names if name not in kept]
+    if fresh:
+        for name in missing:
             store.forget_work(name)
-        kept = None if fresh else store.read(name)
-        claim = kept if kept is not None and kept.finding is not None else None
-        claim = claim or tried(name, replace(effort, work=store.work(name)))
-        if claim is not kept:
-            store.write(claim)
+    if len(missing) > 1:
+        each = f", {jobs} at a time" if jobs > 1 else ""
+        console.print(f"{len(missing)} claims are to be measured{each}")
+    failed, page = False, _written(store, effort)
+    for claim in attempts(missing, effort, store, jobs):
         failed |= claim.verdict == FAILED
-        tell(console, claim, kept=claim is kept)
-        _, page = reports.write_article(article(store, effort), output_dir)
+        tell(console, claim, kept=False)
+        page = _written(store, effort)
     console.print(Text(str(page)), soft_wrap=True)
     return 1 if failed else 0
 
 
-def tried(name: str, effort: Effort) -> Claim:
-    """The claim with what its experiment found, or with why that failed."""
-    began, made, message = time.perf_counter(), None, ""
-    try:
-        run: Experiment = import_module(f"recipes.article.{name}").experiment
-        made = run(effort)
-    except Exception as error:
-        # One line for the page, the traceback for whoever mends it.
-        traceback.print_exc()
-        message = f"{type(error).__name__}: {error}"
-    seconds = time.perf_counter() - began
-    return replace(described(name, effort), finding=made, message=message, seconds=seconds)
-
-
-def described(name: str, effort: Effort) -> Claim:
-    """The claim as its module states it: the first paragraph of its docstring."""
-    text = ""
-    with contextlib.suppress(Exception):  # Running it says what is wrong.
-        text = import_module(f"recipes.article.{name}").__doc__ or ""
-    flag = "" if effort.mode == "normal" else f" --{effort.mode}"
-    seed = "" if effort.seed == 0 else f" --seed {effort.seed}"
-    return Claim(
-        name=name,
-        number=CLAIMS.index(name) + 1,
-        text=" ".join(text.split("\n\n")[0].split()) or name,
-        command=f"python -m recipes.article.{name}{flag}{seed}",
-    )
+def _written(store: Store, effort: Effort) -> Path:
+    """The page with what is there so far."""
+    _, page = reports.write_article(article(store, effort), store.output_dir)
+    return page
 
 
 def article(store: Store, effort: Effort) -> Article:

@@ -21,6 +21,7 @@ class Store:
     """
 
     def __init__(self, output_dir: Path, effort: Effort) -> None:
+        self.output_dir = output_dir
         self.folder = output_dir / "results" / f"{effort.mode}-seed{effort.seed}"
 
     def read(self, name: str) -> Claim | None:
@@ -30,6 +31,11 @@ class Store:
             return Claim.from_dict(values)
         except (OSError, ValueError, TypeError, ConfigError):
             return None
+
+    def finished(self, name: str) -> Claim | None:
+        """The claim, if it was measured and did not fail."""
+        claim = self.read(name)
+        return claim if claim is not None and claim.finding is not None else None
 
     def work(self, name: str) -> Path:
         """Where the experiment of a claim keeps what it has, until it has ended."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from keras_ext.chart_records import Chart, Line, Panel
 from keras_ext.claim_records import Finding, Number, Rule
 from keras_ext.errors import ConfigError
-from recipes.article import CLAIMS, page
+from recipes.article import CLAIMS, attempt, page
 from recipes.article.effort import Effort
 
 QUICK = Effort("quick")
@@ -46,12 +46,19 @@ def calls(monkeypatch):
                 raise ValueError("planted <tag>")
             return finding(held=self.name != CLAIMS[2])
 
-    monkeypatch.setattr(page, "import_module", lambda name: Module(name.rpartition(".")[2]))
+    monkeypatch.setattr(attempt, "import_module", lambda name: Module(name.rpartition(".")[2]))
     return noted
 
 
+def here(names, effort, store, jobs):
+    """Without further processes, which would not have these experiments."""
+    for name in names:
+        yield attempt.attempt(name, effort, store)
+
+
 def measure(folder: Path, *names: str, **how) -> int:
-    return page.measure(names or CLAIMS, QUICK, folder, console=Console(quiet=True), **how)
+    quiet = Console(quiet=True)
+    return page.measure(names or CLAIMS, QUICK, folder, console=quiet, attempts=here, **how)
 
 
 def test_all_claims_are_run_in_order_though_one_fails(calls, tmp_path, capsys):
@@ -73,18 +80,18 @@ def test_what_is_measured_is_kept_and_what_failed_is_tried_again(calls, tmp_path
 
 
 def test_an_interrupted_run_keeps_its_claims_and_goes_on(calls, tmp_path, monkeypatch):
-    ran = page.tried
+    ran = attempt.attempt
 
-    def interrupt(name, effort):
+    def interrupt(name, effort, store):
         if name == CLAIMS[3]:
             raise KeyboardInterrupt
-        return ran(name, effort)
+        return ran(name, effort, store)
 
-    monkeypatch.setattr(page, "tried", interrupt)
+    monkeypatch.setattr(attempt, "attempt", interrupt)
     with pytest.raises(KeyboardInterrupt):
         measure(tmp_path)
     assert (tmp_path / "index.html").read_text().count("not measured yet") > 15
-    monkeypatch.setattr(page, "tried", ran)
+    monkeypatch.setattr(attempt, "attempt", ran)
     calls.clear()
     measure(tmp_path)
     assert calls == [CLAIMS[1], *CLAIMS[3:]]
@@ -101,7 +108,7 @@ def test_what_an_interrupted_experiment_kept_is_there_when_it_goes_on(calls, tmp
             raise KeyboardInterrupt
         return finding()
 
-    monkeypatch.setattr(type(page.import_module(CLAIMS[0])), "experiment", experiment)
+    monkeypatch.setattr(type(attempt.import_module(CLAIMS[0])), "experiment", experiment)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             measure(tmp_path, CLAIMS[0], fresh=True)
@@ -114,7 +121,7 @@ def test_another_seed_or_mode_is_measured_anew(calls, tmp_path):
     name = CLAIMS[0]
     quiet = Console(quiet=True)
     for effort in (QUICK, Effort("quick", seed=1), Effort("full"), QUICK):
-        page.measure([name], effort, tmp_path, console=quiet)
+        page.measure([name], effort, tmp_path, console=quiet, attempts=here)
     assert calls == [name] * 3
     measure(tmp_path, name, fresh=True)
     assert calls == [name] * 4
