@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from keras_ext.errors import DivergedError
+from keras_ext.gradients.random_state import reseed
 from keras_ext.records import Arrays, Augmentation, Splits
 from keras_ext.tuning.scores import unsteadiness
 
@@ -162,7 +163,7 @@ class _Network:
 
         from keras_ext.regularization import L2, Augment, Dropout
 
-        keras.utils.set_random_seed(seed)
+        reseed(seed)
         shape = self.train_arrays.x.shape[1:]
         x = inputs = keras.Input(shape)
         if self.problem.images:
