@@ -71,7 +71,7 @@ class Line:
         each = np.asarray(values, dtype="float64").T
         found = [over_seeds(column, geometric=geometric) for column in each]
         y, low, high = ([getattr(f, part) for f in found] for part in ("value", "low", "high"))
-        return cls(name, x, np.round(y, 12), low, high, **how)
+        return cls(name, x, [float(f"{value:.12g}") for value in y], low, high, **how)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def experiment(effort: Effort) -> Finding:
         f"the others, and {len(result.trials)} trials can't tell their order."
     )
     return Finding(
-        setup=f"{len(result.trials)} random points, {count:,} images of MNIST, {epochs} epoch(s), "
+        setup=f"{len(result.trials)} random points, {count:,} images of MNIST, epochs: {epochs}, "
         "judged on 3,000 validation images. Ranges: " + ", ".join(map(ranges, result.space)) + ". "
         f"The winner against Adam's defaults: {len(seeds)} fresh seeds.",
         numbers=(

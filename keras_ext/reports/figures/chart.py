@@ -20,6 +20,7 @@ from keras_ext.reports.figures.palette import Palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 COLORS = ("train", "validation", "optimal", "train_validation", "mistake", "muted")
@@ -29,6 +30,8 @@ ROW = 0.36
 LETTER = 0.078
 """Inches: about the width of a letter, to see how many entries of a legend fit in a line."""
 MOST_MARKED = 12
+FEW_POWERS, PLAIN = 100, (1e-3, 1e5)
+"""Logarithmic axes of fewer powers of ten, within these limits, show numbers as they are."""
 
 
 def chart(data: Chart, *, width: float = 8.0, palette: Palette | None = None) -> Figure:
@@ -43,9 +46,10 @@ def chart(data: Chart, *, width: float = 8.0, palette: Palette | None = None) ->
     (['train'], 'epoch')
     """
     palette = palette or Palette()
-    across = 1 if width <= NARROW else min(MOST_ACROSS, len(data.panels))
+    count = len(data.panels)
+    down = count if width <= NARROW else -(-count // MOST_ACROSS)
+    across = -(-count // down)
     each = width / across
-    down = -(-len(data.panels) // across)
     rows = [data.panels[n * across : (n + 1) * across] for n in range(down)]
     heights = [max(_height(panel, each) for panel in row) for row in rows]
     figure, first = new_figure(width, sum(heights), palette)
@@ -196,11 +200,27 @@ def _legend_rows(panel: Panel, width: float) -> int:
 
 
 def _fewer_ticks(axes: Axes, panel: Panel) -> None:
-    """Few enough numbers that they don't touch on a phone."""
-    if not panel.log_x:
-        axes.locator_params(axis="x", nbins=5)
-    if not panel.log_y and not panel.names:
+    """Few enough numbers that they don't touch on a phone; whole ones for epochs and layers."""
+    if panel.log_x:
+        _plain_logarithms(axes.xaxis)
+    else:
+        whole = not panel.names and all(x == round(x) for line in panel.lines for x in line.x)
+        axes.locator_params(axis="x", nbins=5, integer=whole and panel.surface is None)
+    if panel.log_y and not panel.percent:
+        _plain_logarithms(axes.yaxis)
+    elif not panel.log_y and not panel.names:
         axes.locator_params(axis="y", nbins=6)
+
+
+def _plain_logarithms(axis: Axis) -> None:
+    """1, 2 and 5 of each power of ten, written out, where an axis has few powers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    if high / low < FEW_POWERS and PLAIN[0] < low and high < PLAIN[1]:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
 def _finite(line: Line) -> list[np.ndarray]:
