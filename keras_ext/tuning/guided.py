@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_ext.tuning.axes import Axis, Values, active, with_role
 from keras_ext.tuning.moves import in_words, moves, plain, words
-from keras_ext.tuning.proposal import Proposal, Trials, Tried
+from keras_ext.tuning.proposal import Proposal, Trials, Tried, same
 from keras_ext.tuning.reading import UNKNOWN, reading
 from keras_ext.tuning.smooth_model import promising
 
@@ -137,12 +137,12 @@ def _line(
     unsteady = reading(trials, {**start, axis.name: middle}).unstable > 0
     failed = trials.best() is None
     for sign in (-1, 1) if unsteady or failed else (1, -1):
-        after = axis.moved(middle, sign)
+        after = _moved(axis, middle, sign, points)
         for _ in range(20):  # Past rates that run or failed.
             known = after is not None and trials.known({**start, axis.name: after})
             if not known or (after in ended and not failed):
                 break
-            after = axis.moved(after, sign)
+            after = _moved(axis, after, sign, points)
         if after is None or not low <= after <= high:
             continue
         values = {**start, axis.name: after}
@@ -153,6 +153,14 @@ def _line(
                 values, reason, "line", axis.name, float(sign), {**start, axis.name: middle}
             )
     return None
+
+
+def _moved(axis: Axis, rate: float, sign: int, tried: Iterable[float]) -> float | None:
+    """The next rate; one that was tried, last digits apart, is that one."""
+    after = axis.moved(rate, sign)
+    if after is None:
+        return None
+    return next((known for known in tried if same(known, after)), float(after))
 
 
 def _pending(trials: Trials, name: str, notches: float) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_ext.tuning.axes import Axis, active
 
+SAME = 1e-4
 PENALTY = 1.5
 """A trial that failed counts as the worst error so far times this: bad, but a number."""
 
@@ -81,10 +82,13 @@ class Trials:
             self.points.setdefault(self.key(item.values), []).append(item)
 
     def key(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The same for two points that differ in nothing that matters, or in the seed alone."""
+        """The same for two points that differ in nothing that matters, or in the seed alone.
+
+        Nor do the last digits of a number: a notch down and one up again may not bring back all.
+        """
         complete = {axis.name: values.get(axis.name, axis.default) for axis in self.axes}
         kept = active(self.axes, complete)
-        return tuple(sorted((k, str(v)) for k, v in kept.items() if k != self._seed))
+        return tuple(sorted((k, _told(v)) for k, v in kept.items() if k != self._seed))
 
     def known(self, values: Mapping[str, Any]) -> bool:
         """Whether the point has been tried, or is on its way."""
@@ -116,3 +120,16 @@ class Trials:
     def evaluations(self, values: Mapping[str, Any]) -> int:
         """How often the point has been begun."""
         return len(self.points.get(self.key(values), ()))
+
+
+def same(one: float, other: float) -> bool:
+    """Whether two numbers differ in their last digits alone.
+
+    >>> same(0.00999999, 0.01), same(0.0099, 0.01)
+    (True, False)
+    """
+    return abs(one - other) <= SAME * max(abs(one), abs(other))
+
+
+def _told(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -53,6 +53,20 @@ def test_it_begins_with_the_defaults_and_a_line_of_rates() -> None:
     assert ask(tried).base["learning_rate"] == 0.003
 
 
+def test_a_line_downwards_does_not_try_the_start_again() -> None:
+    tried = after_the_line(0.1, 0.1)
+    tried[2] = Tried(tried[2].values, 0.1, {}, tried[2].proposal)
+    # Three times the lower rate is the start's, up to the last digit.
+    assert AXES[0].moved(tried[2].values["learning_rate"], 1) != START["learning_rate"]
+    assert turned(ask(tried)) == {"learning_rate": pytest.approx(1e-3 / 9, rel=1e-4)}
+
+
+def test_a_rate_that_runs_is_not_tried_by_another_worker() -> None:
+    tried = after_the_line(0.1, 0.1)[:1] + after_the_line(0.1, 0.1)[2:]
+    tried[0] = Tried(START, None, {}, tried[0].proposal)
+    assert turned(ask(tried)) == {"learning_rate": pytest.approx(3e-3, rel=1e-4)}
+
+
 def test_a_start_that_fails_is_followed_by_lower_rates() -> None:
     tried = [Tried(START, inf, {}, ask([]))]
     for _ in range(3):
