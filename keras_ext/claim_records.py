@@ -38,13 +38,20 @@ class Number:
 
     @classmethod
     def of(cls, name: str, found: OverSeeds, unit: str = "") -> Number:
-        """From a mean over seeds."""
-        return cls(name, found.value, unit, found.low, found.high, found.seeds)
+        """From a mean over seeds; the interval of a share ("%") is cut off at 0.
+
+        >>> from keras_ext.diagnosis import over_seeds
+        >>> Number.of("share", over_seeds([0.0, 0.02]), "%").low
+        0.0
+        """
+        low = max(0.0, found.low) if unit == "%" else found.low
+        return cls(name, found.value, unit, low, found.high, found.seeds)
 
     @classmethod
     def of_log10(cls, name: str, found: OverSeeds, unit: str = "") -> Number:
         """From a mean of logarithms to base 10: the geometric mean.
 
+        >>> from keras_ext.diagnosis import over_seeds
         >>> Number.of_log10("steps", over_seeds([1.0, 2.0, 3.0])).value
         100.0
         """

@@ -227,6 +227,7 @@ def test_a_heavy_import_is_seen():
     assert tried("keras_ext, matplotlib") == ([], ["matplotlib"])
 
 
+@pytest.mark.slow
 def test_portable_rooms_import_what_keras_imports_and_nothing_more():
     rooms = ("callbacks", "diagnosis", "gradients", "models", "regularization")
     keras_alone, after = tried(", ".join(f"keras_ext.{room}" for room in rooms), first="keras")

@@ -12,8 +12,8 @@ from keras_ext.diagnosis.search import choices_of, edge, importance, place
 from keras_ext.reports import text
 from keras_ext.sweep_records import COMPLETED, SweepResult, Trial
 
-LEAST_TRIALS = 15
-"""With fewer, no importance is told."""
+LEAST_TRIALS, LEAST_FOR_EDGE = 15, 8
+"""With fewer, no importance is told, and no edge of a range."""
 SAME_WIDTH = 0.1
 
 OBJECTIVES = {
@@ -98,7 +98,7 @@ def account(result: SweepResult) -> list[str]:
     if not result.trials:
         return ["No trial has ended yet."]
     tried = f"{text.count(len(result.trials), 'trial')} ({result.strategy}) took "
-    tried += text.duration(result.seconds)
+    tried += text.duration(result.seconds) + (", added up" if len(result.trials) > 1 else "")
     judged = OBJECTIVES.get(result.objective, result.objective)
     if len(result.trials) == 1:
         lines = [f"{tried}; it failed." if failed else f"{tried}. It is judged by {judged}."]
@@ -156,10 +156,13 @@ def equals(result: SweepResult) -> tuple[Trial, ...]:
 
 
 def edges(result: SweepResult) -> list[str]:
-    """A sentence for each range that the winner is at the edge of."""
+    """A sentence for each range that the winner is at the edge of.
+
+    None before there are so many trials that it isn't there by chance alone.
+    """
     lines = []
     for view in knobs(result):
-        if view.at_edge is not None:
+        if view.at_edge is not None and len(view.errors) >= LEAST_FOR_EDGE:
             value = text.plain(result.best.values[view.name])
             side = {"low": "lower", "high": "upper"}[view.at_edge]
             lines.append(

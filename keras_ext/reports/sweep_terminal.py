@@ -37,6 +37,9 @@ def print_sweep(
     console.print(Text(" ".join(sweep_story.account(result))))
     if result.ranked:
         console.print(Padding(_best(result), (1, 0, 0, 0)))
+        if len(result.ranked) > SHOWN:
+            shown = f"the best {SHOWN} of {len(result.ranked)}; all are in the report"
+            console.print(Text(shown, style="dim"))
     important = [
         f"{text.knob_name(view.name)} {100 * (view.importance or 0):.0f} %"
         for view in sweep_story.knobs(result)

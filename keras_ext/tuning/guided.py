@@ -106,7 +106,7 @@ def start_reason(learning_rates: tuple[float, float] | None) -> str:
     if learning_rates is None:
         return reason
     low, high = learning_rates
-    return f"{reason}; learning rates from {low:.2g} to {high:.2g} are worth a trial"
+    return f"{reason}, the learning rate within what the range test found: {low:.2g} to {high:.2g}"
 
 
 def complete(axes: Sequence[Axis], values: Values) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _line(
     return None
 
 
-def _moved(axis: Axis, rate: float, sign: int, tried: Iterable[float]) -> float | None:
+def _moved(axis: Axis, rate: Any, sign: int, tried: Iterable[float]) -> float | None:
     """The next rate; one that was tried, last digits apart, is that one."""
     after = axis.moved(rate, sign)
     if after is None:

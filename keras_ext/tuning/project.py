@@ -91,11 +91,13 @@ def check_settings(directory: Path, settings: Mapping[str, Any], *, begun: bool)
     before = _read(path)
     if before is not None and begun:
         found = list(differences(before, now))
+        # What the base changes it changes in the default point, too.
+        found = [f for f in found if not f.startswith("default.")] or found
         if found:
             more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             raise ConfigError(
                 f"the sweep in {directory} was begun with other settings: "
-                f"{'; '.join(found[:SHOWN])}{more}. Undo that, or give another directory"
+                f"{'; '.join(found[:SHOWN])}{more}. Undo that, or give another directory (--name)"
             )
     if before != now:
         atomic_write(path, json.dumps(now, indent=1) + "\n")

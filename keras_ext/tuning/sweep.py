@@ -186,6 +186,8 @@ def sweep(
                 executions=executions,
                 watcher=Outputs(table, folder, trials_of(journal)),
             )
+            if len(trials_of(journal)) >= max_trials:
+                table.says(f"all {max_trials} trials are there; a larger max_trials goes on")
             with expecting_compilation():
                 if role is not None:
                     run = partial(serve, tuner, settings, role)

@@ -14,16 +14,23 @@ from keras_ext.reports.text import duration
 from recipes.article.effort import MODES
 
 
-def options(description: str) -> argparse.ArgumentParser:
-    """What all claims have in common."""
+def options(description: str, module: str) -> argparse.ArgumentParser:
+    """What all claims have in common.
+
+    Args:
+        description: for ``--help``.
+        module: that is run, under ``recipes``.
+    """
     parser = argparse.ArgumentParser(
+        prog=f"python -m recipes.{module}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     hints = ("a quick look", "the default", "more seeds and the whole data")
+    modes = parser.add_mutually_exclusive_group()
     for mode, words in zip(MODES, hints, strict=True):
-        parser.add_argument(
+        modes.add_argument(
             f"--{mode}", dest="mode", action="store_const", const=mode, default="normal", help=words
         )
     parser.add_argument("--seed", type=int, default=0, help="of the first run (default: 0)")
@@ -45,3 +52,5 @@ def tell(console: Console, claim: Claim, *, kept: bool) -> None:
     say(Text(f"   {first.name}: {shown(first)} ({said(first) or 'exact'})"))
     for rule in claim.finding.rules:
         say(Text(f"   {'+' if rule.held else '-'} {rule.text}", style="dim"))
+        if rule.why_not and not rule.held:
+            say(Text(f"     why not: {rule.why_not}", style="dim"))

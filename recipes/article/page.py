@@ -31,7 +31,7 @@ Attempts = Callable[[Sequence[str], Effort, Store, int], Iterator[Claim]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the claims asked for; 0, 1 if one failed, or 130 after Ctrl-C (nothing is lost then)."""
-    parser = options(__doc__ or "")
+    parser = options(__doc__ or "", "article")
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"of {', '.join(CLAIMS)}")
     parser.add_argument(
         "--fresh", action="store_true", help="measure anew what is measured already"
@@ -56,7 +56,8 @@ def alone(name: str) -> int:
     """The command line of one claim's module; it is always measured anew."""
 
     def one(argv: Sequence[str]) -> int:
-        given = options(import_module(f"recipes.article.{name}").__doc__ or "").parse_args(argv)
+        about = import_module(f"recipes.article.{name}").__doc__ or ""
+        given = options(about, f"article.{name}").parse_args(argv)
         return measure([name], Effort(given.mode, given.seed), Path(given.output_dir), fresh=True)
 
     return command(one)
@@ -99,11 +100,18 @@ def measure(
         each = f", {jobs} at a time" if jobs > 1 else ""
         console.print(f"{len(missing)} claims are to be measured{each}")
     failed, page = False, _written(store, effort)
-    for claim in attempts(missing, effort, store, jobs):
-        failed |= claim.verdict == FAILED
-        tell(console, claim, kept=False)
-        page = _written(store, effort)
-    console.print(Text(str(page)), soft_wrap=True)
+    try:
+        for claim in attempts(missing, effort, store, jobs):
+            failed |= claim.verdict == FAILED
+            tell(console, claim, kept=False)
+            page = _written(store, effort)
+    except KeyboardInterrupt:
+        done = sum(store.finished(name) is not None for name in names)
+        console.print(f"{done} of {len(names)} claims are measured, and are kept; the same command")
+        console.print("goes on with the others")
+        raise
+    finally:
+        console.print(Text(str(page)), soft_wrap=True)
     return 1 if failed else 0
 
 

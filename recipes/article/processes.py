@@ -25,7 +25,7 @@ from recipes.article.store import Store
 from recipes.command import INTERRUPTED, command
 
 LOOK_SECONDS = 0.1
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 5.0
 Process = subprocess.Popen[bytes]
 
 

@@ -52,7 +52,8 @@ def experiment(effort: Effort) -> Finding:
         f"batches, lambda/m = {DECAY}, {len(seeds)} seeds. The twins part after {STEPS_BEFORE} "
         "steps, when Adam knows its gradients; we look at all weights of the hidden layer.",
         numbers=(
-            *(Number(f"{k}: away from the formula", v, seeds=len(seeds)) for k, v in off.items()),
+            *(Number(f"{k}: away from the formula, of the largest weight", v, seeds=len(seeds))
+              for k, v in off.items()),
             Number.of("Adam: weights whose decay is within 10 % of the formula's", near, "%"),
             Number.of("Adam: decay at small minus at large gradients (formula: 1)", trend),
         ),

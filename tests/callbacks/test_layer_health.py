@@ -261,6 +261,7 @@ class TestFit:
         assert [layer.depth for layer in watch.report.layers] == [1, 2]
         assert watch.report.update_ratio > 0
 
+    @pytest.mark.slow
     def test_a_resumed_run_goes_on_with_the_history(self):
         (x, y), whole, parts = data(), LayerHealth(*data(), every=2), LayerHealth(*data(), every=2)
         options = {"verbose": 0, "shuffle": False}

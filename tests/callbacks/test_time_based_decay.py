@@ -99,7 +99,7 @@ class TestCallback:
         rates = fit(other, example(), initial_epoch=2)["learning_rate"]
         assert rates == [0.2 / (1 + 0.5 * epoch) for epoch in (2, 3)]
 
-    @pytest.mark.parametrize("again", ["same", "new", "copy"])
+    @pytest.mark.parametrize("again", ["same", "new", pytest.param("copy", marks=pytest.mark.slow)])
     def test_a_second_fit_of_the_model_begins_with_the_initial_rate(self, again):
         model, decay = build(), example()
         first = fit(model, decay)

@@ -68,6 +68,7 @@ def test_the_number_of_the_next_pass_can_be_told(digits: Arrays) -> None:
         assert np.array_equal(read(mapped)[1], passes[epoch])
 
 
+@pytest.mark.slow
 def test_threads_change_nothing(digits: Arrays) -> None:
     many = Arrays(np.tile(digits.x, (20, 1, 1, 1)), np.tile(digits.y, 20))
     passes = []

@@ -175,6 +175,7 @@ def test_leftovers_of_a_kill_while_writing_are_ignored(cache_folder: Path, toy: 
     assert_same(write_entry(KEY, toy, source="s"), toy)
 
 
+@pytest.mark.slow
 def test_processes_that_fill_it_at_once_all_end_well(cache_folder: Path) -> None:
     script = (
         "import sys, numpy as np\n"

@@ -95,6 +95,7 @@ def test_moments_are_of_what_is_there(rng: np.random.Generator) -> None:
     assert (mean[2], variance[2], mean[3], variance[3]) == (0, 1, 7, 1)
 
 
+@pytest.mark.slow
 def test_missing_values_become_the_mean_in_a_stock_model(
     rng: np.random.Generator, tmp_path: Path
 ) -> None:

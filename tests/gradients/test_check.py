@@ -388,6 +388,7 @@ def _usual_double() -> str:
     return "float64" if keras.backend.backend() == "tensorflow" else "float32"
 
 
+@pytest.mark.slow
 def test_training_goes_on_as_if_it_had_not_been_checked() -> None:
     """Dropout masks included."""
     costs = []

@@ -233,6 +233,7 @@ def test_observers_leave_everything_as_it_is(name, used, bare):
         pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_observers_leave_everything_as_it_is_when_compiled(compiled):
     without = run(**compiled)
     for observer in sorted(OBSERVERS):

@@ -67,8 +67,8 @@ def test_all_claims_are_run_in_order_though_one_fails(calls, tmp_path, capsys):
     assert "planted" in capsys.readouterr().err
     article = json.loads((tmp_path / "article.json").read_text())
     verdicts = [claim["verdict"] for claim in article["claims"]]
-    assert verdicts == ["held", "failed", "did not hold here"] + ["held"] * 15
-    assert [claim["number"] for claim in article["claims"]] == list(range(1, 19))
+    assert verdicts == ["held", "failed", "did not hold here"] + ["held"] * (len(CLAIMS) - 3)
+    assert [claim["number"] for claim in article["claims"]] == list(range(1, len(CLAIMS) + 1))
     assert article["claims"][1]["message"] == "ValueError: planted <tag>"
 
 

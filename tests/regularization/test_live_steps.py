@@ -158,6 +158,7 @@ def test_a_layer_alone_can_be_deepcopied():
 
 
 @pytest.mark.parametrize("kind", ["uint8", "float32", "mixed_float16"])
+@pytest.mark.slow
 def test_augmentation_before_what_learns(kind):
     """One epoch of ``fit``, evaluation and prediction, with images as they are stored."""
     dtype = "uint8" if kind == "uint8" else "float32"

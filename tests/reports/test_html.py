@@ -255,6 +255,7 @@ def test_a_missing_package_is_named(package: str) -> None:
     assert done.stdout == f"{package} is not installed: pip install 'keras-ext[reports]'\n"
 
 
+@pytest.mark.slow
 def test_augmented_images_are_on_the_page_at_a_size_it_can_hold(samples: ModuleType) -> None:
     result = samples.sample_result()
     assert result.augmented is not None

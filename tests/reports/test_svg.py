@@ -73,6 +73,7 @@ def test_names_that_look_like_markup_formulas_or_colours() -> None:
     assert "<script" not in svg
 
 
+@pytest.mark.slow
 def test_the_same_result_gives_the_same_bytes(samples: ModuleType) -> None:
     result = samples.fast_result()
     once = drawings(result)

@@ -37,6 +37,7 @@ def test_costs_and_errors_are_those_of_a_measured_round(digits, small) -> None:
     assert (found.seconds > 0).all()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_used_again_gives_the_same(small) -> None:
     make = CompiledModels()
     first = course(CONFIG, small, make=make).costs
@@ -45,6 +46,7 @@ def test_a_model_that_is_used_again_gives_the_same(small) -> None:
     assert (make.compiled, make.reused) == (1, 2)
 
 
+@pytest.mark.slow
 def test_epochs_may_be_of_any_number_of_steps(digits, small) -> None:
     """Full batches: one pass is one step, and seven of them count as an epoch."""
     config = replace(CONFIG, batch_size=450, epochs=3)

@@ -156,6 +156,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("in_run", [0, 1])
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_best_so_far(
     digits: Splits, small: TrainConfig, tmp_path: Path, in_run: int
 ) -> None:
@@ -194,6 +195,7 @@ def test_later_round_that_diverges_is_a_failed_check(
     ]
 
 
+@pytest.mark.slow
 def test_longer_training_is_training_to_the_end(digits: Splits, small: TrainConfig) -> None:
     config = replace(small, epochs=1, learning_rate=0.001)
     result = improve(config, digits, max_rounds=1, final_epochs=5, quiet=True)

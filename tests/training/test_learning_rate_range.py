@@ -68,6 +68,7 @@ def test_nothing_changes_to_the_last_bit(name: str, rng: np.random.Generator) ->
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01 if name == "sgd" else 0.001)
 
 
+@pytest.mark.slow
 def test_a_later_fit_is_the_same_as_without_the_test(rng: np.random.Generator) -> None:
     x, y = data(rng)
     weights = []

@@ -110,6 +110,7 @@ def test_cost_of_every_iteration_is_kept(digits: Splits, small: TrainConfig) -> 
         assert costs == pytest.approx(others, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_iteration_cost_contains_no_penalty(digits: Splits, small: TrainConfig) -> None:
     config = replace(small, l2=0.1)
     model, metric = compiled_model(config, digits.train)
@@ -124,6 +125,7 @@ def test_iteration_cost_contains_no_penalty(digits: Splits, small: TrainConfig) 
     assert sum(float(loss) for loss in model.losses) > by_hand
 
 
+@pytest.mark.slow
 def test_saved_model_needs_stock_keras_alone(
     digits: Splits, small: TrainConfig, tmp_path: Path
 ) -> None:

@@ -52,7 +52,7 @@ def test_the_first_rate_is_one_that_the_test_speaks_for(tmp_path, splits, strate
     assert 1e-6 < low < high < 10
     assert result.trials[0].values["learning_rate"] == pytest.approx(high, rel=0.01)
     assert low <= result.trials[1].values["learning_rate"] <= high * 1.01
-    assert f"{low:.2g} to {high:.2g} are worth a trial" in result.trials[0].reason
+    assert f"what the range test found: {low:.2g} to {high:.2g}" in result.trials[0].reason
 
 
 def test_a_sweep_that_goes_on_keeps_its_rates(tmp_path, splits, monkeypatch):

@@ -47,6 +47,7 @@ def whole(tmp_path_factory) -> Any:
         return run(folder), len(calls)
 
 
+@pytest.mark.slow
 def test_each_write_that_fails_ends_the_sweep_and_loses_nothing(tmp_path, whole, monkeypatch):
     expected, writes = whole
     assert writes > 20

@@ -123,7 +123,9 @@ def test_a_finished_sweep_is_not_run_again_and_can_be_made_longer(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband"])
+@pytest.mark.parametrize(
+    "strategy", ["random", pytest.param("bayesian", marks=pytest.mark.slow), "hyperband"]
+)
 def test_a_sweep_in_two_parts_proposes_what_one_in_one_part_does(tmp_path, strategy):
     whole = run(tmp_path / "whole", strategy=strategy, max_trials=9)
 
