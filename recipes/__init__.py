@@ -23,6 +23,9 @@ def _import_keras_quietly() -> None:
         os.dup2(notes.fileno(), 2)
         try:
             importlib.import_module("keras")
+        except KeyboardInterrupt:
+            os.write(stderr, b"interrupted\n")
+            raise SystemExit(130) from None
         except BaseException:
             notes.seek(0)
             os.write(stderr, notes.read())
