@@ -97,7 +97,8 @@ def check_settings(directory: Path, settings: Mapping[str, Any], *, begun: bool)
             more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
             raise ConfigError(
                 f"the sweep in {directory} was begun with other settings: "
-                f"{'; '.join(found[:SHOWN])}{more}. Undo that, or give another directory (--name)"
+                f"{'; '.join(found[:SHOWN])}{more}. Undo that, or give another "
+                "directory (--name on the command line)"
             )
     if before != now:
         atomic_write(path, json.dumps(now, indent=1) + "\n")

@@ -15,11 +15,7 @@ from rich.console import Console
 from keras_ext import models
 from keras_ext.errors import ConfigError, SweepError
 from keras_ext.records import Splits, TrainConfig
-from keras_ext.sweep_records import (
-    SweepResult,
-    best,
-    ranked,
-)
+from keras_ext.sweep_records import SweepResult, best, ranked
 from keras_ext.training.round import Builder
 from keras_ext.training.run import versions
 from keras_ext.tuning import hparams, oracles

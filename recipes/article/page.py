@@ -107,8 +107,9 @@ def measure(
             page = _written(store, effort)
     except KeyboardInterrupt:
         done = sum(store.finished(name) is not None for name in names)
-        console.print(f"{done} of {len(names)} claims are measured, and are kept; the same command")
-        console.print("goes on with the others")
+        words = f"{done} of {len(names)} claims are measured and kept"
+        words += "" if fresh else "; the same command goes on with the others"
+        console.print(Text(words), soft_wrap=True)
         raise
     finally:
         console.print(Text(str(page)), soft_wrap=True)

@@ -1,8 +1,8 @@
 """Claims in processes of their own, several at a time.
 
 The networks are so small that one core is enough for each of them. A process computes with one
-thread, so that its numbers depend neither on the cores of the machine nor on what runs beside it;
-and when it dies, out of memory for instance, the other claims go on.
+thread, so that its numbers, times apart, depend neither on the cores of the machine nor on what
+runs beside it; and when it dies, out of memory for instance, the other claims go on.
 """
 
 from __future__ import annotations
