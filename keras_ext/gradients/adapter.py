@@ -48,7 +48,6 @@ class Flat:
         segments: the slice of theta that each part takes.
         paths, shapes: of the parts, in this order.
         trace: records the operations that the cost is computed by.
-        losses: the compiled loss, or structure of losses, each ``Watched`` or None.
         layers: names of all layers.
         retraced: makes the cost once more.
     """
@@ -60,7 +59,6 @@ class Flat:
     paths: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     trace: Callable[[], Trace]
-    losses: Any
     layers: frozenset[str]
     retraced: Callable[[], backend.Cost]
 
@@ -92,8 +90,7 @@ def flatten(
     """
     x, y, sample_weight = copies.copy_data(data, dtype)
     copy = copies.copy_model(model, dtype, build, x)
-    losses = compile_copy(copy, model, loss, dtype)
-    if y is None and any(keras.tree.flatten(losses)):
+    if compile_copy(copy, model, loss, dtype, data[1]) and y is None:
         raise ConfigError(f"y must be the labels for the loss of {model.name!r}, got y=None")
     parts = _weights(model, copy) if WEIGHTS in of else []
     parts += _inputs(data[0]) if INPUTS in of else []
@@ -123,7 +120,6 @@ def flatten(
         tuple(part.path for part in parts),
         shapes,
         lambda: backend.trace(stateless, shapes, dtype),
-        losses,
         frozenset(layer.name for layer in layers_of(model)),
         lambda: backend.functions(stateless, shapes, dtype)[0],
     )

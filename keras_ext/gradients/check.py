@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_ext.errors import ConfigError
-from keras_ext.gradients import adapter, algorithm, backend, copies, labels, reasons
+from keras_ext.gradients import adapter, algorithm, backend, copies, reasons
 from keras_ext.gradients.finding import Finding, norm_error
 from keras_ext.gradients.gradient_report import GradientReport
 from keras_ext.gradients.remaking import reason_of
@@ -176,7 +176,7 @@ def measured(
                 flat = adapter.flatten(
                     model, data, loss=loss, training=training, build=build, dtype=dtype, of=of
                 )
-                value = _cost(flat, data[1])
+                value = flat.cost(flat.theta)
             except ConfigError:
                 raise
             except backend.errors() as error:
@@ -192,19 +192,6 @@ def measured(
     raise ConfigError(
         f"the cost of {model.name!r} can't be computed on x and y: {reason}"
     ) from failure
-
-
-def _cost(flat: adapter.Flat, y: Any) -> float:
-    """The cost, after a look at the labels: out of range they break it, or pass unseen."""
-    try:
-        return flat.cost(flat.theta)
-    finally:
-        watched, leaves = keras.tree.flatten(flat.losses), keras.tree.flatten(y)
-        alike = type(flat.losses) is type(y) or len(watched) == 1
-        if alike and len(watched) == len(leaves):
-            for loss, leaf in zip(watched, leaves, strict=True):
-                if loss is not None and loss.outputs:
-                    labels.check_classes(loss.loss, leaf, loss.outputs)
 
 
 def _report(flat: adapter.Flat, how: Measuring) -> GradientReport:

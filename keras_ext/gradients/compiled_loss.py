@@ -17,33 +17,41 @@ BY_SHAPE = ("crossentropy", "ce")
 
 @dataclass
 class Watched:
-    """A loss, and the shape of the outputs that it was last called with.
+    """A loss, and the labels that it will be called with.
 
     Args:
         loss: a function or a ``keras.losses.Loss``.
-        outputs: None before the first call.
+        y: the labels as they were given, or None where they can't be told.
     """
 
     loss: Any
-    outputs: labels.Shape | None = None
+    y: Any = None
 
     def see(self, y_true: Any, y_pred: Any) -> None:
-        """Note the shape of the outputs, and refuse labels that don't fit them."""
+        """Refuse labels that don't fit the outputs, before the loss is computed.
+
+        A class number out of range passes unseen on some backends; in PyTorch on a GPU it ends all
+        computing of the process.
+        """
         if hasattr(y_true, "shape") and hasattr(y_pred, "shape"):
-            self.outputs = tuple(y_pred.shape)
-            labels.check_shape(self.loss, tuple(y_true.shape), self.outputs)
+            outputs = tuple(y_pred.shape)
+            labels.check_shape(self.loss, tuple(y_true.shape), outputs)
+            if self.y is not None and outputs:
+                labels.check_classes(self.loss, self.y, outputs)
+                self.y = None
 
 
-def compile_copy(copy: keras.Model, model: keras.Model, loss: Any, dtype: str) -> Any:
+def compile_copy(copy: keras.Model, model: keras.Model, loss: Any, dtype: str, y: Any) -> bool:
     """Compile the copy with the loss, or structure of losses, computing in ``dtype``.
 
     Args:
         copy: what to compile.
         model: whose loss and weights of losses are taken where ``loss`` is None.
         loss: all that ``compile(loss=...)`` takes.
+        y: the labels, which are checked where their structure is that of the losses.
 
     Returns:
-        The loss, or structure of losses, each ``Watched``, or None where that can't be.
+        Whether there is a loss that takes labels and can be watched.
     """
     weights = None
     if loss is None:
@@ -54,14 +62,18 @@ def compile_copy(copy: keras.Model, model: keras.Model, loss: Any, dtype: str) -
         loss = keras.losses.get(loss)
     every = [_watched(one) for one in keras.tree.flatten(loss)]
     parts = [_in_dtype(one, dtype) if isinstance(one, Watched) else one for one in every]
-    watched = [one if isinstance(one, Watched) else None for one in every]
+    leaves = keras.tree.flatten(y)
+    if len(leaves) == len(every) and (len(every) == 1 or type(loss) is type(y)):
+        for one, leaf in zip(every, leaves, strict=True):
+            if isinstance(one, Watched):
+                one.y = leaf
     copy.compile(
         optimizer=None,
         loss=_packed(loss, parts),
         loss_weights=weights,
         jit_compile=False,
     )
-    return _packed(loss, watched)
+    return any(isinstance(one, Watched) for one in every)
 
 
 def _packed(loss: Any, parts: list[Any]) -> Any:

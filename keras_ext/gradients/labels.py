@@ -78,7 +78,7 @@ def check_classes(loss: Any, labels: Any, outputs: Shape) -> None:
 
     Args:
         loss: as for ``check_shape``.
-        labels: array of class numbers.
+        labels: array or tensor of class numbers.
         outputs: shape whose last axis is the classes.
 
     Raises:
@@ -86,7 +86,7 @@ def check_classes(loss: Any, labels: Any, outputs: Shape) -> None:
     """
     if kind(loss) != "sparse" or outputs[-1] is None:
         return
-    labels = np.asarray(labels).ravel()
+    labels = np.asarray(keras.ops.convert_to_numpy(labels)).ravel()
     ignored = getattr(loss, "ignore_class", None)
     fits = (labels >= 0) & (labels < outputs[-1]) & (labels == np.floor(labels))
     bad = labels[~fits & (labels != ignored if ignored is not None else True)]
