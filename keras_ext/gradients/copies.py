@@ -74,6 +74,9 @@ def copy_model(
         new.assign(np.array(keras.ops.convert_to_numpy(old.value)))
         new.trainable = old.trainable
     for layer in layers_of(copy):
+        if hasattr(layer, "use_cudnn"):
+            # What cuDNN computes of recurrent layers on a GPU has no gradient in double precision.
+            layer.use_cudnn = False
         if isinstance(layer, keras.layers.Normalization):
             # It computes with tensors made from its weights, not with the weights.
             layer.finalize_state()

@@ -124,6 +124,19 @@ def test_a_right_model_is_ok_in_double_precision(family) -> None:
     assert [row.path for row in report.variables] == [v.path for v in model.trainable_variables]
 
 
+def test_recurrent_layers_are_not_left_to_cudnn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it computes on a GPU has no gradient in double precision."""
+    model, x, y = _lstm()
+
+    def asked(*args: object, **options: object) -> None:
+        raise AssertionError("cuDNN was asked for")
+
+    monkeypatch.setattr(keras.src.backend, "lstm", asked)
+    assert check_gradients(model, x, y).ok
+    with pytest.raises(AssertionError, match="cuDNN"):
+        model(x)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 5))
 @pytest.mark.parametrize("family", FAMILIES)
