@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable(package="keras_ext")
 class IterationCost(keras.metrics.Metric):
     """A metric that keeps the un-regularized cost of every mini-batch of the present epoch.
 
@@ -42,6 +43,15 @@ class IterationCost(keras.metrics.Metric):
     def result(self) -> Any:
         """The mean cost of the epoch's iterations so far."""
         return ops.sum(self._costs) / ops.maximum(self._count, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        return {"loss": keras.losses.serialize(self.loss), "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> IterationCost:
+        """The inverse of ``get_config``."""
+        return cls(keras.losses.deserialize(config["loss"]), config["steps"])
 
     def costs(self) -> tuple[float, ...]:
         """The cost of each iteration since the epoch began."""

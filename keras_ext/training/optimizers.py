@@ -48,24 +48,28 @@ class _Live:
         return {name: variable for name, variable in found.items() if variable is not None}
 
 
+@keras.saving.register_keras_serializable(package="keras_ext")
 class LiveCosineDecay(_Live, schedules.CosineDecay):
     """``keras.optimizers.schedules.CosineDecay`` whose rates are variables."""
 
     LIVE = ("initial_learning_rate", "warmup_target")
 
 
+@keras.saving.register_keras_serializable(package="keras_ext")
 class LiveTimeBasedSchedule(_Live, TimeBasedSchedule):
     """``TimeBasedSchedule`` whose rates are variables."""
 
     LIVE = ("initial_learning_rate", "decay_rate")
 
 
+@keras.saving.register_keras_serializable(package="keras_ext")
 class LiveAdam(_Live, keras.optimizers.Adam):
     """``keras.optimizers.Adam`` whose beta_1 is a variable."""
 
     LIVE = ("beta_1",)
 
 
+@keras.saving.register_keras_serializable(package="keras_ext")
 class LiveAdamW(_Live, keras.optimizers.AdamW):
     """``keras.optimizers.AdamW`` whose beta_1 is a variable."""
 

@@ -141,6 +141,23 @@ def test_saved_model_needs_stock_keras_alone(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.parametrize("schedule", ["time_based", "cosine"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_a_model_that_keras_saves_trains_on_when_loaded(
+    digits: Splits, small: TrainConfig, tmp_path: Path, optimizer: str, schedule: str
+) -> None:
+    config = replace(small, optimizer=optimizer, schedule=schedule, momentum=0.8)
+    model, _ = compiled_model(config, digits.train)
+    x, y = digits.train.x[:64], digits.train.y[:64]
+    model.fit(x, y, batch_size=32, verbose=0)
+    model.save(tmp_path / "all.keras")
+    loaded = keras.saving.load_model(tmp_path / "all.keras")
+    assert loaded.optimizer.get_config() == model.optimizer.get_config()
+    assert loaded.optimizer.get_config()["beta_1"] == 0.8
+    costs = [one.fit(x, y, batch_size=64, verbose=0).history["loss"] for one in (model, loaded)]
+    assert costs[0] == costs[1]
+
+
 def test_own_builder_and_own_arrays(small: TrainConfig) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 5)).astype("float32")
