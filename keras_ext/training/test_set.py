@@ -40,7 +40,7 @@ def mistakes(model: keras.Model, arrays: Arrays, *, worst: int = WORST) -> Mista
         worst: how many single mistakes are kept.
     """
     logits = predictions(model, arrays.x, BATCH)
-    probabilities = np.asarray(keras.ops.softmax(logits), dtype="float64")
+    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits)).astype("float64")
     predicted = probabilities.argmax(axis=1)
     confusion = np.zeros((len(arrays.classes),) * 2, dtype=int)
     np.add.at(confusion, (arrays.y, predicted), 1)
