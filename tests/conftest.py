@@ -53,6 +53,12 @@ def seeds() -> None:
 
 
 @pytest.fixture
+def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches come from the host, unless a test asks for others, also where there is a GPU."""
+    monkeypatch.setattr("keras_ext.data.resident.on_accelerator", lambda: False)
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     """A seeded generator for the numbers of a test."""
     return np.random.default_rng(0)

@@ -110,8 +110,9 @@ class TestAgainstNumpy:
         # Each depth once: the activation, where it is a layer.
         seen = list({layer.depth: layer for layer in report.layers}.values())
         assert [layer.depth for layer in seen] == [1, 2, 3, 4]
-        assert [layer.activation_rms for layer in seen] == pytest.approx(activations, rel=1e-4)
-        assert [layer.gradient_rms for layer in seen] == pytest.approx(gradients, rel=1e-4)
+        # On a GPU products of matrices are those of TF32.
+        assert [layer.activation_rms for layer in seen] == pytest.approx(activations, rel=1e-3)
+        assert [layer.gradient_rms for layer in seen] == pytest.approx(gradients, rel=1e-3)
         assert [layer.output for layer in seen] == [False, False, False, True]
         assert [layer.units for layer in seen] == [5, 6, 7, 1]
         gains = [np.var(kernel) * len(kernel) for kernel in weights[::2]]

@@ -40,7 +40,8 @@ def test_error_and_cost_are_those_of_inference_one_example_at_a_time(rng):
         [p.argmax() != t for p, t in zip(single, y, strict=True)]
     )
     assert cost == pytest.approx(
-        np.mean([-np.log(p[t]) for p, t in zip(single, y, strict=True)]), rel=1e-5
+        np.mean([-np.log(p[t]) for p, t in zip(single, y, strict=True)]),
+        rel=1e-4,  # On a GPU products of matrices are those of TF32.
     )
 
 

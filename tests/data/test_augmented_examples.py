@@ -26,6 +26,7 @@ def test_none_to_show_is_refused(digits: Arrays, name: str) -> None:
         augmented_examples(digits, Augmentation(rotation=5), seed=0, **{name: 0})
 
 
+@pytest.mark.usefixtures("no_accelerator")
 def test_they_are_what_training_sees(digits: Arrays) -> None:
     pytest.importorskip("tensorflow", reason="the pipelines are made of tf.data")
     change = Augmentation(rotation=20, zoom=0.2, noise=0.05)

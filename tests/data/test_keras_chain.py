@@ -12,6 +12,7 @@ from scipy import stats
 from keras_ext.data import Arrays, Augmentation, training_batches
 
 pytest.importorskip("tensorflow", reason="the pipelines are made of tf.data")
+pytestmark = pytest.mark.usefixtures("no_accelerator")
 
 SIDE, COUNT = 41, 1500
 CONSTANT = {"fill_mode": "constant"}

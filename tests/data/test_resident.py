@@ -213,6 +213,7 @@ def test_mixed_labels_from_the_host_need_one_too(pictures: Arrays) -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.usefixtures("no_accelerator")
 def test_training_is_that_from_the_host(pictures: Arrays) -> None:
     core, _, _ = trained(pictures)
     batches = training_batches(pictures, batch_size=10, augmentation=CHANGES, seed=1)
@@ -288,6 +289,7 @@ def test_auto_says_what_it_chose(pictures: Arrays, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert placed() == "device: there is no TensorFlow for a pipeline on the host"
     monkeypatch.setattr(module, "find_spec", lambda name: name)
+    monkeypatch.setattr(resident, "on_accelerator", lambda: False)
     assert placed() == "host: there is no accelerator"
     monkeypatch.setattr(resident, "on_accelerator", lambda: True)
     assert placed() == "device: 0 MiB of images stay on the accelerator"

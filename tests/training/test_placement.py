@@ -34,6 +34,7 @@ def moved(small: TrainConfig) -> TrainConfig:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_accelerator")
 def test_the_same_costs_and_errors_from_both(digits: Splits, moved: TrainConfig) -> None:
     config = replace(moved, dropout=0.0)
     host, device = (
@@ -144,6 +145,7 @@ def test_live_strengths_of_the_core_are_turned(digits: Splits, moved: TrainConfi
     assert set(knobs(result.model)) == {"dropout", "l2"}
 
 
+@pytest.mark.usefixtures("no_accelerator")
 def test_what_was_chosen_is_told_once(digits: Splits, small: TrainConfig) -> None:
     lines: list[str] = []
     improve(replace(small, epochs=1), digits, max_rounds=1, announce=lines.append, quiet=True)
