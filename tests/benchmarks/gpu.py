@@ -10,12 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import recipes  # noqa: F401  # Before TensorFlow, which it sets up.
 from keras_ext import data
+from keras_ext.records import Arrays
 from tests.benchmarks import augmentation
 
 NO_GPU = "no GPU is visible to TensorFlow: nothing was measured (make benchmark needs none)"
@@ -51,7 +55,60 @@ def mnist_step(repeats: int) -> dict[str, object]:
     return augmentation.mnist_step(repeats, "device")
 
 
+def across_the_bus(repeats: int) -> dict[str, object]:
+    """Bytes copied to the GPU in an epoch of 25,600 images: those of the host over resident ones.
+
+    Counted by the profiler of TensorFlow; ``repeats`` would change nothing.
+    """
+    train = augmentation.cifar10().take(slice(0, 200 * augmentation.BATCH))
+    sent = {where: copied(train, where) for where in ("device", "host")}
+    print(f"resident_bus: {sent['device']:,} bytes against {sent['host']:,}", file=sys.stderr)
+    ratio = sent["host"] / sent["device"] if sent["device"] else None
+    unit = "bytes copied to the GPU from the host, over resident images"
+    return {"name": "resident_bus", "ratio": ratio, "target": None, "unit": unit, "n": 1}
+
+
+def copied(train: Arrays, placement: str) -> int:
+    """Bytes from the host to the GPU in the second epoch."""
+    import keras
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    batches = data.training_batches(
+        train,
+        batch_size=augmentation.BATCH,
+        augmentation=augmentation.MOVES,
+        placement=placement,
+        seed=0,
+    )
+    core = keras.Sequential([keras.Input(train.x.shape[1:]), keras.layers.GlobalAveragePooling2D()])
+    core.add(keras.layers.Dense(10))
+    model = batches.training_model(core)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(batches, epochs=1, verbose=0, shuffle=False)
+    total = 0
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            model.fit(batches, epochs=1, verbose=0, shuffle=False)
+        for file in Path(folder).rglob("*.xplane.pb"):
+            space = xplane_pb2.XSpace.FromString(file.read_bytes())
+            for plane in (plane for plane in space.planes if "GPU" in plane.name):
+                total += sum(map(int, _to_device(plane)))
+    return total
+
+
+def _to_device(plane: Any) -> Iterator[str]:
+    """The sizes of the copies, as the profiler tells them: "kind_src:... size:1024 ..."."""
+    for event in (event for line in plane.lines for event in line.events):
+        if plane.event_metadata[event.metadata_id].name == "MemcpyH2D":
+            for stat in event.stats:
+                if plane.stat_metadata[stat.metadata_id].name == "memcpy_details":
+                    text = stat.str_value or plane.stat_metadata[stat.ref_value].name
+                    yield dict(part.split(":", 1) for part in text.split() if ":" in part)["size"]
+
+
 BENCHMARKS = {
+    "resident_bus": across_the_bus,
     "resident_batched": against_layers,
     "resident_against_host": against_host,
     "resident_cifar10_step": cifar_step,
