@@ -102,7 +102,7 @@ def contours(x: np.ndarray, y: np.ndarray, way: str) -> Panel:
     """One picture."""
     hessian, slope = np.cov(x.T, bias=True), (x - x.mean(axis=0)).T @ y / len(y)
     best, ends = np.linalg.solve(hessian, slope), np.linalg.eigvalsh(hessian)
-    axes = [b + 2.2 * np.abs(best).max() * np.linspace(-1, 1, 81) for b in best]
+    axes = [b + 2.2 * np.abs(best).max() * np.linspace(-1, 1, 161) for b in best]
     grid = np.stack(np.meshgrid(*axes), axis=-1) - best
     cost = 0.5 * np.einsum("rci,ij,rcj->rc", grid, hessian, grid)
     path, rate = [np.zeros(2)], 2 / (ends[0] + ends[-1])
