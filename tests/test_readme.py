@@ -1,4 +1,4 @@
-"""Every Python block of README runs as it stands, and the commands that it names exist."""
+"""Every Python block of README and guide runs as it stands; files and commands named exist."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PAGES = (ROOT / "README.md", ROOT / "docs" / "guide.md")
+README, GUIDE = (page.read_text(encoding="utf-8") for page in PAGES)
+BLOCKS = re.findall(r"```python\n(.*?)```", README + GUIDE, flags=re.DOTALL)
 
 pytestmark = pytest.mark.tensorflow
 
@@ -38,7 +39,7 @@ def test_python_blocks_run_one_after_another(
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), namespace)
     assert {"watch", "stop", "health"} <= namespace.keys()
-    for folder in re.findall(r'directory="([^"]+)"', README):
+    for folder in re.findall(r'directory="([^"]+)"', GUIDE):
         assert (tmp_path / folder / "model.keras").exists()
         assert (tmp_path / folder / "report.html").exists()
 
@@ -66,13 +67,24 @@ def test_the_callback_that_is_shown_to_those_who_write_one() -> None:
 
 def test_there_are_blocks_and_every_file_named_exists() -> None:
     assert len(BLOCKS) == 11
-    for path in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / path).exists(), path
+    for page in [PAGES[0], *(ROOT / "docs").glob("*.md")]:
+        for path in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / path).exists(), (page.name, path)
+
+
+def test_every_section_that_is_linked_exists() -> None:
+    for text, linked in ((README, "guide.md"), (GUIDE, "README.md")):
+        other = GUIDE if linked == "guide.md" else README
+        titles = re.findall(r"^#+ (.*)$", other, flags=re.MULTILINE)
+        sections = {re.sub(r"[^a-z -]", "", title.lower()).replace(" ", "-") for title in titles}
+        named = re.findall(rf"\]\([^)]*{re.escape(linked)}#([^)]+)\)", text)
+        assert named
+        assert set(named) <= sections
 
 
 def test_every_make_target_named_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z%-]+):", makefile, flags=re.MULTILINE))
-    for target in set(re.findall(r"make ([a-z][a-z-]*)", README)):
+    for target in set(re.findall(r"make ([a-z][a-z-]*)", README + GUIDE)):
         patterns = [name for name in targets if name.endswith("%")]
         assert target in targets or target.startswith(tuple(n[:-1] for n in patterns)), target
