@@ -77,7 +77,7 @@ test-backends: install-backends ## Run the portable tests on JAX and on PyTorch
 	done
 
 benchmark: export KERAS_BACKEND = tensorflow
-benchmark: install ## Measure the ratios that the README states
+benchmark: install ## Measure the ratios that README and docs state
 	@$(PY) tests/benchmarks/run.py $(ARGS)
 
 benchmark-gpu: export KERAS_BACKEND = tensorflow

@@ -66,20 +66,19 @@ def test_the_callback_that_is_shown_to_those_who_write_one() -> None:
 
 
 def test_there_are_blocks_and_every_file_named_exists() -> None:
-    assert len(BLOCKS) == 11
+    assert len(BLOCKS) == 12
     for page in [PAGES[0], *(ROOT / "docs").glob("*.md")]:
         for path in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / path).exists(), (page.name, path)
 
 
 def test_every_section_that_is_linked_exists() -> None:
-    for text, linked in ((README, "guide.md"), (GUIDE, "README.md")):
-        other = GUIDE if linked == "guide.md" else README
-        titles = re.findall(r"^#+ (.*)$", other, flags=re.MULTILINE)
-        sections = {re.sub(r"[^a-z -]", "", title.lower()).replace(" ", "-") for title in titles}
-        named = re.findall(rf"\]\([^)]*{re.escape(linked)}#([^)]+)\)", text)
-        assert named
-        assert set(named) <= sections
+    titles = re.findall(r"^#+ (.*)$", GUIDE, flags=re.MULTILINE)
+    sections = {re.sub(r"[^a-z -]", "", title.lower()).replace(" ", "-") for title in titles}
+    linked = re.findall(r"\]\(docs/guide\.md#([^)]+)\)", README)
+    linked += re.findall(r"\]\(#([^)]+)\)", GUIDE)
+    assert len(linked) > len(sections) / 2
+    assert set(linked) <= sections
 
 
 def test_every_make_target_named_exists() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from keras_ext.gradients import labels
+from keras_ext.gradients import backend, labels
 
 BY_SHAPE = ("crossentropy", "ce")
 """Names that Keras takes for one of three losses, by the shape of the labels."""
@@ -21,7 +21,7 @@ class Watched:
 
     Args:
         loss: a function or a ``keras.losses.Loss``.
-        y: the labels as they were given, or None where they can't be told.
+        y: the labels as they were given, or None where their structure isn't that of the losses.
     """
 
     loss: Any
@@ -31,14 +31,15 @@ class Watched:
         """Refuse labels that don't fit the outputs, before the loss is computed.
 
         A class number out of range passes unseen on some backends; in PyTorch on a GPU it ends all
-        computing of the process.
+        computing of the process. Where ``y`` isn't known, what the loss gets is looked at, if its
+        numbers can be read.
         """
         if hasattr(y_true, "shape") and hasattr(y_pred, "shape"):
             outputs = tuple(y_pred.shape)
             labels.check_shape(self.loss, tuple(y_true.shape), outputs)
-            if self.y is not None and outputs:
-                labels.check_classes(self.loss, self.y, outputs)
-                self.y = None
+            y = y_true if self.y is None and backend.has_numbers(y_true) else self.y
+            if y is not None and outputs:
+                labels.check_classes(self.loss, y, outputs)
 
 
 def compile_copy(copy: keras.Model, model: keras.Model, loss: Any, dtype: str, y: Any) -> bool:
@@ -63,7 +64,8 @@ def compile_copy(copy: keras.Model, model: keras.Model, loss: Any, dtype: str, y
     every = [_watched(one) for one in keras.tree.flatten(loss)]
     parts = [_in_dtype(one, dtype) if isinstance(one, Watched) else one for one in every]
     leaves = keras.tree.flatten(y)
-    if len(leaves) == len(every) and (len(every) == 1 or type(loss) is type(y)):
+    rows = isinstance(loss, (list, tuple)) and isinstance(y, (list, tuple))
+    if len(leaves) == len(every) and (len(every) == 1 or rows or type(loss) is type(y)):
         for one, leaf in zip(every, leaves, strict=True):
             if isinstance(one, Watched):
                 one.y = leaf

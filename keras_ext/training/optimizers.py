@@ -61,6 +61,11 @@ class LiveTimeBasedSchedule(_Live, TimeBasedSchedule):
 
     LIVE = ("initial_learning_rate", "decay_rate")
 
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor; the rate that decays is of the whole stair."""
+        config = super().get_config()
+        return {**config, "decay_rate": config["decay_rate"] / config["staircase"]}
+
 
 @keras.saving.register_keras_serializable(package="keras_ext")
 class LiveAdam(_Live, keras.optimizers.Adam):

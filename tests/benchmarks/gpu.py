@@ -63,6 +63,8 @@ def across_the_bus(repeats: int) -> dict[str, object]:
     train = augmentation.cifar10().take(slice(0, 200 * augmentation.BATCH))
     sent = {where: copied(train, where) for where in ("device", "host")}
     print(f"resident_bus: {sent['device']:,} bytes against {sent['host']:,}", file=sys.stderr)
+    if not sent["device"]:
+        print("resident_bus: the profiler has seen no copies to a GPU", file=sys.stderr)
     ratio = sent["host"] / sent["device"] if sent["device"] else None
     unit = "bytes copied to the GPU from the host, over resident images"
     return {"name": "resident_bus", "ratio": ratio, "target": None, "unit": unit, "n": 1}

@@ -61,6 +61,31 @@ def test_labels_are_checked_before_the_gradient(batch, y, loss, message) -> None
         check_gradients(_model(), batch[0], y, loss=loss)
 
 
+class Computed(keras.losses.SparseCategoricalCrossentropy):
+    """Not to be reached with labels that don't fit: on a GPU that ends the process in PyTorch."""
+
+    def call(self, y_true, y_pred):
+        raise AssertionError("the loss was computed")
+
+
+@pytest.mark.parametrize(
+    ("loss", "named"),
+    [(Computed(), False), ([Computed(), Computed()], False), ({"a": Computed()}, True)],
+)
+def test_wrong_classes_are_seen_before_the_loss_of_an_output_is_computed(
+    batch, loss, named
+) -> None:
+    if not isinstance(loss, list) and keras.backend.backend() != "torch":
+        pytest.skip("the labels of a loss that is traced are only known by their place")
+    inputs = keras.Input((5,))
+    outputs = [layers.Dense(3, name=name)(inputs) for name in "ab"]
+    model = keras.Model(inputs, dict(zip("ab", outputs, strict=True)) if named else outputs)
+    bad, good = np.full(6, 3), np.zeros(6, "int32")
+    y = {"a": bad, "b": good} if named else (bad, good)
+    with pytest.raises(ConfigError, match="y must be class numbers from 0 to 2 for 3 outputs"):
+        check_gradients(model, batch[0], y, loss=loss)
+
+
 def test_an_ignored_class_is_no_wrong_label(batch) -> None:
     y = np.where(np.arange(6) == 2, -1, batch[1])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)

@@ -10,7 +10,7 @@ import pytest
 
 from keras_ext.errors import ConfigError
 from keras_ext.records import OPTIMIZERS, TrainConfig
-from keras_ext.training.optimizers import fixed, optimizer, schedule
+from keras_ext.training.optimizers import LiveTimeBasedSchedule, fixed, optimizer, schedule
 
 STEPS = 10
 
@@ -24,6 +24,13 @@ def test_time_based_decay_is_inverse_in_the_epoch() -> None:
     config = TrainConfig(schedule="time_based", learning_rate=0.2, decay_rate=0.5, epochs=4)
     expected = [0.2 / (1 + 0.5 * (step // STEPS)) for step in range(4 * STEPS)]
     assert rates(config) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_schedule_of_stairs_is_the_same_when_it_is_loaded() -> None:
+    made = LiveTimeBasedSchedule(1.0, 0.2, steps=5, staircase=2)
+    assert made.get_config()["decay_rate"] == 1.0
+    loaded = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(made))
+    assert [float(loaded(step)) for step in range(30)] == [float(made(step)) for step in range(30)]
 
 
 def test_one_cycle_rises_for_a_quarter_and_falls_to_almost_nothing() -> None:

@@ -4,7 +4,7 @@ Each backend is imported when it is the one Keras runs on, and a function is nee
 """
 
 from keras_ext.gradients.backend.functions import Cost, Gradient, Stateless, functions
-from keras_ext.gradients.backend.precision import double_precision, errors
+from keras_ext.gradients.backend.precision import double_precision, errors, has_numbers
 from keras_ext.gradients.backend.state import random_state, seed_keeping_kernels, set_random_state
 from keras_ext.gradients.backend.trace import trace
 from keras_ext.gradients.backend.within import Tap, gradients_within
@@ -18,6 +18,7 @@ __all__ = [
     "errors",
     "functions",
     "gradients_within",
+    "has_numbers",
     "random_state",
     "seed_keeping_kernels",
     "set_random_state",

@@ -1,4 +1,4 @@
-"""Double precision where a backend can be asked for it, and what a cost raises."""
+"""Double precision where a backend can be asked for it; what a cost raises; what can be read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
+import numpy as np
 
 
 @contextlib.contextmanager
@@ -53,3 +54,16 @@ def errors() -> tuple[type[Exception], ...]:
     import tensorflow as tf
 
     return (*common, tf.errors.OpError)
+
+
+def has_numbers(tensor: Any) -> bool:
+    """Whether the numbers of a tensor or array can be read: not of one that is traced.
+
+    >>> has_numbers(keras.ops.ones(3))
+    True
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return not isinstance(tensor, jax.core.Tracer)
+    return hasattr(tensor, "numpy") or isinstance(tensor, np.ndarray)
