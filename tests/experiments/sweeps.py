@@ -37,6 +37,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +61,9 @@ FRESH = (9001, 9002, 9003, 9004, 9005)
 SEARCH_SEED = 1000
 METRICS = ("validation_error", "train_error", "avoidable_bias", "variance", "unsteadiness")
 RULED = ("guided", "blind", "staged")
-SEARCHES = (*RULED, "bayesian from default", "bayesian", "hyperband")
+KEPT = ("bayesian from default", "bayesian")
+"""Searches kept whole: on another processor a Gaussian process proposes other points."""
+SEARCHES = (*RULED, *KEPT, "hyperband")
 DRAWN = ("random", "random from default")
 Values = dict[str, Any]
 
@@ -110,6 +113,15 @@ class Journal:
     def range_test(self, seed: int) -> dict[str, Any]:
         """The learning rates worth a trial, from the journal or now."""
         return self._once({"test": "range"}, seed, lambda: range_test(self.problem, seed))
+
+    def search(
+        self, name: str, seed: int, until: int, make: Callable[[], list[Step]]
+    ) -> list[Step]:
+        """The trials of one of ``KEPT``, from the journal or now; of the others always now."""
+        if name not in KEPT:
+            return make()
+        line = self._once({"search": name, "until": until}, seed, lambda: {"steps": list(make())})
+        return [Step(*step) for step in line["steps"]]
 
     def _once(
         self, values: Values, seed: int, make: Callable[[], dict[str, Any]]
@@ -247,7 +259,8 @@ def runs(
                 if name in DRAWN:
                     trials = drawn(name, number, journal)
                 else:
-                    trials = search(name, number, journal, options.until, say)
+                    made = partial(search, name, number, journal, options.until, say)
+                    trials = journal.search(name, number, options.until, made)
                 found = {b: scores(v, journal, fresh) for b, v in winners(trials).items()}
             except Missing:
                 continue
