@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,21 +10,25 @@ import keras
 
 from keras_ext.gradients import backend, labels
 
-BY_SHAPE = ("crossentropy", "ce")
-"""Names that Keras takes for one of three losses, by the shape of the labels."""
-
 
 @dataclass
 class Watched:
     """A loss, and the labels that it will be called with.
 
     Args:
-        loss: a function or a ``keras.losses.Loss``.
+        loss: a function or a ``keras.losses.Loss``, or Keras's name for one that goes
+            by the shape of the labels.
         y: the labels as they were given, or None where their structure isn't that of the losses.
     """
 
     loss: Any
     y: Any = None
+
+    def chosen(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss itself."""
+        if not labels.goes_by_shape(self.loss):
+            return self.loss
+        return labels.by_shape(tuple(y_true.shape), tuple(y_pred.shape))
 
     def see(self, y_true: Any, y_pred: Any) -> None:
         """Refuse labels that don't fit the outputs, before the loss is computed.
@@ -35,11 +38,11 @@ class Watched:
         numbers can be read.
         """
         if hasattr(y_true, "shape") and hasattr(y_pred, "shape"):
-            outputs = tuple(y_pred.shape)
-            labels.check_shape(self.loss, tuple(y_true.shape), outputs)
+            outputs, loss = tuple(y_pred.shape), self.chosen(y_true, y_pred)
+            labels.check_shape(loss, tuple(y_true.shape), outputs)
             y = y_true if self.y is None and backend.has_numbers(y_true) else self.y
             if y is not None and outputs:
-                labels.check_classes(self.loss, y, outputs)
+                labels.check_classes(loss, y, outputs)
 
 
 def compile_copy(copy: keras.Model, model: keras.Model, loss: Any, dtype: str, y: Any) -> bool:
@@ -98,9 +101,11 @@ class _Loss(keras.losses.Loss):
 
 def _watched(loss: Any) -> Any:
     """The loss to watch, or as it is where it can't be: it does the whole of the work itself."""
-    if loss is None or (isinstance(loss, str) and loss.lower() in BY_SHAPE):
-        return loss
+    if labels.goes_by_shape(loss):
+        return Watched(loss)
     loss = keras.losses.get(loss)
+    if loss is None:
+        return None
     base = keras.losses.Loss
     own = isinstance(loss, base) and type(loss).__call__ is not base.__call__
     return loss if own else Watched(loss)
@@ -109,11 +114,9 @@ def _watched(loss: Any) -> Any:
 def _in_dtype(watched: Watched, dtype: str) -> Any:
     if isinstance(watched.loss, keras.losses.Loss):
         return _Loss(watched, dtype)
-    function: Callable[..., Any] = watched.loss
 
-    @functools.wraps(function)
     def seen(y_true: Any, y_pred: Any) -> Any:
         watched.see(y_true, y_pred)
-        return function(y_true, y_pred)
+        return watched.chosen(y_true, y_pred)(y_true, y_pred)
 
-    return seen
+    return functools.wraps(watched.loss)(seen) if callable(watched.loss) else seen

@@ -47,6 +47,28 @@ def kind(loss: Any) -> str:
     return "number"
 
 
+def goes_by_shape(loss: Any) -> bool:
+    """Whether it is Keras's name for one of three losses, which goes by the shape of the labels.
+
+    >>> goes_by_shape("CE"), goes_by_shape("mse")
+    (True, False)
+    """
+    return isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")
+
+
+def by_shape(labels: Shape, outputs: Shape) -> Any:
+    """The loss that "crossentropy" stands for, as Keras's ``compile`` takes it.
+
+    >>> by_shape((8,), (8, 3)).__name__, by_shape((8, 3), (8, 3)).__name__
+    ('sparse_categorical_crossentropy', 'categorical_crossentropy')
+    """
+    if outputs[-1] == 1:
+        return keras.losses.binary_crossentropy
+    if len(labels) < len(outputs) or labels[-1] == 1:
+        return keras.losses.sparse_categorical_crossentropy
+    return keras.losses.categorical_crossentropy
+
+
 def check_shape(loss: Any, labels: Shape, outputs: Shape) -> None:
     """Refuse labels that a loss of Keras would broadcast, or can't take.
 
@@ -108,7 +130,7 @@ def random_labels(loss: Any, outputs: tuple[int, ...], rng: np.random.Generator)
     >>> random_labels("sparse_categorical_crossentropy", (4, 3), np.random.default_rng(0)).shape
     (4,)
     """
-    labels = kind(loss)
+    labels = kind(by_shape(outputs[:-1], outputs) if goes_by_shape(loss) else loss)
     if labels == "sparse":
         return rng.integers(0, outputs[-1], outputs[:-1])
     if labels == "categorical":

@@ -53,12 +53,39 @@ def _model() -> keras.Model:
         (np.arange(6), SPARSE, "y must be class numbers from 0 to 2 for 3 outputs .*, got 3"),
         (np.eye(3)[[0] * 6], SPARSE, r"y must have shape \(6,\)"),
         (np.full(6, -1), "sparse_categorical_crossentropy", "class numbers .*, got -1"),
+        (np.full(6, 3), "crossentropy", "class numbers from 0 to 2 .*, got 3"),
+        (np.full((6, 1), 3), "CE", "class numbers from 0 to 2 .*, got 3"),
+        (np.ones((6, 2)), "ce", r"y must have shape \(6, 3\) .* categorical_crossentropy, got"),
+        (None, "crossentropy", "y must be the labels for the loss of .*, got y=None"),
         (None, "mse", "y must be the labels for the loss of .*, got y=None"),
     ],
 )
 def test_labels_are_checked_before_the_gradient(batch, y, loss, message) -> None:
     with pytest.raises(ConfigError, match=message):
         check_gradients(_model(), batch[0], y, loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("units", "y", "same"),
+    [
+        (3, np.arange(6) % 3, "sparse_categorical_crossentropy"),
+        (3, np.arange(6)[:, None] % 3, "sparse_categorical_crossentropy"),
+        (3, np.eye(3)[np.arange(6) % 3], "categorical_crossentropy"),
+        (1, np.arange(6) % 2, "binary_crossentropy"),
+    ],
+)
+def test_crossentropy_is_what_keras_takes_it_for(batch, units, y, same) -> None:
+    model = keras.Sequential(
+        [keras.Input((5,)), layers.Dense(units, "softmax" if units > 1 else "sigmoid")]
+    )
+    found = [check_gradients(model, batch[0], y, loss=loss) for loss in ("crossentropy", same)]
+    assert found[0].ok
+    assert found[0].relative_error == found[1].relative_error
+    model.compile(loss="crossentropy")
+    labels_of = y.astype("float32")
+    expected = model.evaluate(batch[0], labels_of, verbose=0)
+    model.compile(loss=same)
+    assert model.evaluate(batch[0], labels_of, verbose=0) == pytest.approx(expected)
 
 
 class Computed(keras.losses.SparseCategoricalCrossentropy):
@@ -107,3 +134,11 @@ def test_random_labels_give_a_finite_loss(loss, rng: np.random.Generator) -> Non
     labels.check_shape(loss, y.shape, (8, 3))
     labels.check_classes(loss, y, (8, 3))
     assert np.isfinite(np.sum(keras.ops.convert_to_numpy(cost)))
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_random_labels_for_crossentropy_by_its_name(batch, units, rng: np.random.Generator) -> None:
+    model = keras.Sequential([keras.Input((5,)), layers.Dense(units, "sigmoid")])
+    y = labels.random_labels("crossentropy", (6, units), rng)
+    assert y.shape == ((6,) if units == 3 else (6, 1))
+    assert check_gradients(model, batch[0], y, loss="crossentropy").ok
