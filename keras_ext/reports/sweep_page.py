@@ -58,6 +58,7 @@ def page(result: SweepResult) -> dict[str, Any]:
         "tiles": tiles(result),
         "edges": sweep_story.edges(result),
         "knobs": sweep_story.knobs(result),
+        "differing": sweep_story.differing(result.trials),
         "alike": {trial.trial_id for trial in sweep_story.equals(result)},
         "shown": result.ranked[:SHOWN_TRIALS],
         "hidden": max(0, len(result.ranked) - SHOWN_TRIALS),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -227,9 +227,25 @@ def interval(trial: Trial) -> str:
     return f" (95 % interval {limits})"
 
 
-def changed(trial: Trial) -> str:
-    """The hyperparameters of a trial in a line."""
-    named = [(name, value) for name, value in trial.values.items() if "/" not in name]
+def differing(trials: Sequence[Trial]) -> set[str]:
+    """The hyperparameters in which the trials differ; all of them where there is one trial."""
+    if len(trials) == 1:
+        return set(trials[0].values)
+    names = {name for trial in trials for name in trial.values}
+    return {n for n in names if len({repr(t.values.get(n)) for t in trials}) > 1}
+
+
+def same_in_all(trials: Sequence[Trial]) -> str:
+    """The hyperparameters that have one value in all of the trials, in a line."""
+    if not trials:
+        return ""
+    same = changed(trials[0], set(trials[0].values) - differing(trials))
+    return f"The same in all: {same}." if same else ""
+
+
+def changed(trial: Trial, names: Set[str]) -> str:
+    """The hyperparameters of a trial in a line, those with one of the names."""
+    named = [(n, value) for n, value in trial.values.items() if "/" not in n and n in names]
     return ", ".join(f"{text.knob_name(name)} {short(value)}" for name, value in named)
 
 

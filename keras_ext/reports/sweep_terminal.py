@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from keras_ext.reports import sweep_story, text
 from keras_ext.reports.terminal import existing, print_lists
-from keras_ext.sweep_records import SweepResult
+from keras_ext.sweep_records import SweepResult, Trial
 
 SHOWN = 5
 FILES = ("report.html", "sweep.json", "best.json", "model.keras", "journal.jsonl")
@@ -36,10 +37,13 @@ def print_sweep(
     console.print(Text.assemble((error, "bold"), " ", (whose, "dim")))
     console.print(Text(" ".join(sweep_story.account(result))))
     if result.ranked:
-        console.print(Padding(_best(result), (1, 0, 0, 0)))
+        best = result.ranked[:SHOWN]
+        console.print(Padding(_table(result, best), (1, 0, 0, 0)))
+        notes = [sweep_story.same_in_all(best)]
         if len(result.ranked) > SHOWN:
-            shown = f"the best {SHOWN} of {len(result.ranked)}; all are in the report"
-            console.print(Text(shown, style="dim"))
+            notes.append(f"These are the best {SHOWN} of {len(result.ranked)}, see the report.")
+        if any(notes):
+            console.print(Text(" ".join(filter(None, notes)), style="dim"))
     important = [
         f"{text.knob_name(view.name)} {100 * (view.importance or 0):.0f} %"
         for view in sweep_story.knobs(result)
@@ -53,13 +57,15 @@ def print_sweep(
     print_lists(console, lists)
 
 
-def _best(result: SweepResult) -> Table:
+def _table(result: SweepResult, trials: Sequence[Trial]) -> Table:
+    """The trials, and the hyperparameters in which they differ."""
     percent = sweep_story.in_percent(result)
     alike = {trial.trial_id for trial in sweep_story.equals(result)}
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for name in ("trial", "validation", "train", "hurts", "", "hyperparameters"):
         table.add_column(name, justify="right" if name in ("validation", "train") else "left")
-    for place, trial in enumerate(result.ranked[:SHOWN]):
+    names = sweep_story.differing(trials)
+    for place, trial in enumerate(trials):
         beyond = "" if place == 0 else "alike" if trial.trial_id in alike else "worse"
         table.add_row(
             trial.trial_id,
@@ -67,6 +73,6 @@ def _best(result: SweepResult) -> Table:
             text.number(trial.metrics.get("train_error"), proportion=percent),
             trial.diagnosis.dominant if trial.diagnosis else "",
             beyond,
-            Text(sweep_story.changed(trial)),
+            Text(sweep_story.changed(trial, names)),
         )
     return table
