@@ -17,8 +17,8 @@ Space = Callable[[Any, TrainConfig], TrainConfig]
 MOMENTA = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 """About evenly spaced on a log scale of 1 - beta, as Ng advises; KerasTuner has no such scale."""
 BATCH_SIZES = (32, 64, 128, 256, 512)
-SMALLEST_L2 = 1e-6
-"""An L2 factor below it is none."""
+L2 = (1e-6, 0.01)
+"""From as good as none: a logarithmic scale has no 0."""
 
 
 def default_space(hp: Any, base: TrainConfig) -> TrainConfig:
@@ -57,10 +57,9 @@ def default_space(hp: Any, base: TrainConfig) -> TrainConfig:
             values["decay_rate"] = hp.Float(
                 "decay_rate", 0.01, max(3.0, default), sampling="log", default=default
             )
-    penalty = hp.Float(
-        "l2", SMALLEST_L2 / 10, 0.01, sampling="log", default=max(SMALLEST_L2 / 10, base.l2)
-    )
-    values["l2"] = penalty if penalty >= SMALLEST_L2 else 0.0
+    least, most = L2
+    penalty = max(least, base.l2)
+    values["l2"] = hp.Float("l2", least, max(most, penalty), sampling="log", default=penalty)
     if replace(base.augmentation, magnitude=1.0).active:
         magnitude = hp.Float("magnitude", 0.0, 1.0, default=base.augmentation.magnitude)
         values["augmentation"] = replace(base.augmentation, magnitude=magnitude)

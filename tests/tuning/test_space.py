@@ -28,7 +28,8 @@ BASES = [
 def test_the_default_of_the_space_is_the_base(base):
     config = point(default_space, declare(default_space, base), base)
     rate = max(base.dropout) if isinstance(base.dropout, tuple) else base.dropout
-    assert config == replace(base, batch_size=base.batch_size or 128, dropout=rate)
+    least = max(1e-6, base.l2)
+    assert config == replace(base, batch_size=base.batch_size or 128, dropout=rate, l2=least)
 
 
 @pytest.mark.parametrize("base", BASES)
