@@ -12,7 +12,7 @@ seeds and judged on the test examples, because the best of many trials is partly
 Stopped by Ctrl-C, or killed, the same command goes on: nothing that was finished is lost, and the
 trial that was running goes on after its last epoch. The best point is in best.json:
 
-  python -m recipes.mnist --config runs/sweeps/mnist-random/best.json --limit 2000
+  python -m recipes.mnist --config runs/sweeps/mnist-guided/best.json --limit 2000
 
 With --workers 2 two processes train at a time, each on its part of the cores or on a GPU of its
 own; for workers on several hosts see docs/distributed.md.

@@ -53,7 +53,12 @@ def parser(description: str, names: Iterable[str]) -> argparse.ArgumentParser:
     add = options.add_argument
     add("data", metavar="DATA", help=f"{', '.join(names)}, or module:function")
     add("--space", metavar="SPACE", help="module:function (default: learning rate, momentum, ...)")
-    add("--strategy", choices=list(STRATEGIES), default="random")
+    add(
+        "--strategy",
+        choices=list(STRATEGIES),
+        default="guided",
+        help="how points are chosen (default: guided, from the diagnosis of those before)",
+    )
     add("--max-trials", type=int, default=30, metavar="N", help="points to try (default: 30)")
     add("--epochs", type=int, metavar="N", help="of each trial (default: the base's)")
     add(

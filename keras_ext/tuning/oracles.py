@@ -106,21 +106,24 @@ def replay(oracle: Any, events: Sequence[Mapping[str, Any]]) -> None:
 
     Args:
         oracle: of the same strategy, seed and space.
-        events: "proposed" with ``number`` and ``values``, "finished" with ``number``, ``values``,
-            ``status``, ``metrics`` and ``message``.
+        events: "proposed" with ``number``, ``values`` and ``max_trials``, as the strategy may have
+            divided up another number of trials than it is given now; "finished" with ``number``,
+            ``values``, ``status``, ``metrics`` and ``message``.
     """
     oracle.save = oracle._save_trial = lambda *_: None
-    changed = 0
+    changed, limit = 0, oracle.max_trials
     for event in events:
         if event["event"] not in ("proposed", "finished"):
             continue
-        number = event["number"]
+        number, limit = event["number"], event.get("max_trials", limit)
         while len(oracle.trials) <= number:
-            _ask(oracle, len(oracle.trials))
+            _ask(oracle, len(oracle.trials), limit)
         trial = _trials(oracle)[number]
         if trial.hyperparameters.values != event["values"]:
             changed += 1
             trial.hyperparameters.values = dict(event["values"])
+            # What the rules meant by other values would be taken for what these have shown.
+            getattr(oracle, "proposals", {}).pop(trial.trial_id, None)
         if event["event"] == "finished" and trial.trial_id not in oracle.end_order:
             _end(oracle, trial, event)
     for worker in list(oracle.ongoing_trials):
@@ -128,8 +131,8 @@ def replay(oracle: Any, events: Sequence[Mapping[str, Any]]) -> None:
     oracle.tuner_ids.clear()
     if changed:
         warnings.warn(
-            f"the strategy proposes other values for {changed} trials than it did before; those "
-            "that were tried count",
+            f"the strategy proposes other values for {changed} of the trials than it did before; "
+            "those that were tried count",
             stacklevel=2,
         )
 
@@ -172,15 +175,12 @@ def _trials(oracle: Any) -> dict[int, Any]:
     return {number_of(trial): trial for trial in oracle.trials.values()}
 
 
-def _ask(oracle: Any, number: int) -> None:
-    """Have the oracle make its next proposal; where it now has none, one by hand."""
-    limit, oracle.max_trials = oracle.max_trials, None if oracle.max_trials is None else NEVER
-    if limit is not None:
-        # The limit's length is part of the trial's name.
-        oracle.max_trials = max(limit, number + 1)
+def _ask(oracle: Any, number: int, limit: int | None) -> None:
+    """Have the oracle make its next proposal out of ``limit``; where it has none, one by hand."""
+    now, oracle.max_trials = oracle.max_trials, None if limit is None else max(limit, number + 1)
     waiting, oracle._retry_queue = oracle._retry_queue, []
     trial = oracle.create_trial(f"replay-{number}")
-    oracle.max_trials, oracle._retry_queue = limit, waiting
+    oracle.max_trials, oracle._retry_queue = now, waiting
     if trial.status != RUNNING:
         trial.status = RUNNING
         trial.hyperparameters.values = {p.name: p.default for p in oracle.hyperparameters.space}

@@ -45,7 +45,7 @@ def sweep(
     *,
     max_trials: int,
     directory: str | os.PathLike[str],
-    strategy: str = "random",
+    strategy: str = "guided",
     seed: int = 0,
     objective: str = "final",
     executions: int = 1,

@@ -79,7 +79,7 @@ class ConfigTuner(keras_tuner.Tuner):
         self.executions = executions
         self.watcher = watcher
         events = journal.events if journal else []
-        self._proposed = {e["number"] for e in events if e["event"] == "proposed"}
+        self._reasons = {e["number"]: e["reason"] for e in events if e["event"] == "proposed"}
         self._running: Running | None = None
         self._asked = False
         super().__init__(
@@ -119,12 +119,19 @@ class ConfigTuner(keras_tuner.Tuner):
     def begun(self, trial: Any) -> Running:
         """Put the proposal into the journal, unless it is there; what is known of the trial."""
         number, values = number_of(trial), dict(trial.hyperparameters.values)
-        reason = str(getattr(self.oracle, "reasons", {}).get(trial.trial_id, ""))
-        if self.journal is not None and number not in self._proposed:
-            event = {"event": "proposed", "number": number, "values": values, "reason": reason}
-            self.journal.append(event)
-            self._proposed.add(number)
-        return Running(time.perf_counter(), values, reason, self.base)
+        if number not in self._reasons:
+            reason = str(getattr(self.oracle, "reasons", {}).get(trial.trial_id, ""))
+            if self.journal is not None:
+                event = {
+                    "event": "proposed",
+                    "number": number,
+                    "values": values,
+                    "reason": reason,
+                    "max_trials": self.oracle.max_trials,
+                }
+                self.journal.append(event)
+            self._reasons[number] = reason
+        return Running(time.perf_counter(), values, self._reasons[number], self.base)
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Train the configuration of a trial, once for each execution.

@@ -16,13 +16,16 @@ from keras_ext.errors import ConfigError, DivergedError, MissingExtraError, Swee
 from keras_ext.records import TrainConfig
 from keras_ext.reports.folder import standard
 from keras_ext.tuning import oracles, sweep
+from keras_ext.tuning.journal import Journal
+from keras_ext.tuning.space import declare
 from tests.tuning.black_box import BASE, BlackBox, error_of, space
 
 pytestmark = pytest.mark.tensorflow
 
 
 def run(directory: Path, trainer: BlackBox | None = None, **changes: Any) -> Any:
-    arguments: dict[str, Any] = {"max_trials": 6, "confirm": 0, "quiet": True, **changes}
+    own = {"max_trials": 6, "strategy": "random", "confirm": 0, "quiet": True}
+    arguments: dict[str, Any] = {**own, **changes}
     return sweep(
         BASE,
         arguments.pop("space", space),
@@ -123,8 +126,64 @@ def test_a_finished_sweep_is_not_run_again_and_can_be_made_longer(tmp_path):
     ]
 
 
+def test_guided_is_the_default(tmp_path):
+    result = sweep(
+        BASE,
+        space,
+        max_trials=3,
+        directory=tmp_path,
+        options={"learning_rates": (1e-3, 0.1)},
+        confirm=0,
+        trainer=BlackBox(),
+        quiet=True,
+    )
+    assert result.strategy == "guided"
+    assert all(trial.reason for trial in result.trials)
+
+
+@pytest.mark.parametrize("strategy", ["guided", "staged", "hyperband"])
+def test_a_longer_sweep_goes_on_from_what_the_shorter_one_was_told(tmp_path, strategy):
+    """These divide up the number of trials, so the first ones of a longer sweep may be others."""
+    short = run(tmp_path, strategy=strategy)
+    long = run(tmp_path, strategy=strategy, max_trials=11)
+    assert long.trials[:6] == short.trials
+    assert len(long.trials) == 11
+    assert run(tmp_path, strategy=strategy, max_trials=12).trials[:11] == long.trials
+    events = Journal(tmp_path / "journal.jsonl").events
+    told = [e["max_trials"] for e in events if e["event"] == "proposed"]
+    assert told == [6] * 6 + [11] * 5 + [12]
+
+
+def test_what_a_proposal_was_meant_to_be_is_forgotten_where_another_point_was_tried():
+    def oracle() -> Any:
+        return oracles.make_oracle(
+            "guided", max_trials=9, seed=0, hyperparameters=declare(space, BASE)
+        )
+
+    events, first = [], oracle()
+    first.save = first._save_trial = lambda *_: None
+    for number in range(3):
+        trial = first.create_trial("alone")
+        values = dict(trial.hyperparameters.values)
+        if number == 2:
+            values["learning_rate"] *= 1.01
+        metrics = {"validation_error": 0.3, "avoidable_bias": 0.2, "variance": 0.1}
+        end = {"status": "completed", "metrics": metrics, "message": ""}
+        oracles._end(first, trial, end)
+        about = {"number": number, "values": values}
+        events += [
+            {"event": "proposed", **about, "max_trials": 9},
+            {"event": "finished", **about, **end},
+        ]
+    again = oracle()
+    with pytest.warns(UserWarning, match="other values for 1 of the trials"):
+        oracles.replay(again, events)
+    assert {int(name) for name in again.proposals} == {0, 1}
+
+
 @pytest.mark.parametrize(
-    "strategy", ["random", pytest.param("bayesian", marks=pytest.mark.slow), "hyperband"]
+    "strategy",
+    ["random", pytest.param("bayesian", marks=pytest.mark.slow), "hyperband", "guided", "staged"],
 )
 def test_a_sweep_in_two_parts_proposes_what_one_in_one_part_does(tmp_path, strategy):
     whole = run(tmp_path / "whole", strategy=strategy, max_trials=9)
