@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from typing import Any
 
 from keras_ext.diagnosis import Diagnosis, ErrorEstimate
 from keras_ext.diagnosis.layer_health import LayerHealthReport
-from keras_ext.errors import MissingExtraError, SweepError
+from keras_ext.errors import ConfigError, MissingExtraError, SweepError
 from keras_ext.fields import decode, encode
 from keras_ext.records import TrainConfig
 
 SCHEMA = "keras_ext.sweep/1"
 COMPLETED, FAILED = "completed", "failed"
+OBJECTIVES = ("final", "best", "mean_of_last")
+LAST = 3
+"""Epochs that "mean_of_last" looks at."""
+
+Row = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Execution:
     seed: int
     train: ErrorEstimate
     validation: ErrorEstimate
-    history: tuple[Mapping[str, float], ...]
+    history: tuple[Row, ...]
     seconds: float = 0.0
     compiled: bool = True
     train_validation: ErrorEstimate | None = None
@@ -58,6 +63,8 @@ class Trial:
             avoidable_bias, variance, unsteadiness, train_cost and validation_cost.
         diagnosis: what hurts, by the first execution.
         message: why it failed.
+        unfinished: the epochs of an execution that failed, as ``history`` has them: those since it
+            was last taken up.
         seconds: from its start to its end, in all processes that worked on it.
         epochs: how many were trained, where a strategy stops earlier than ``config.epochs``.
     """
@@ -73,6 +80,7 @@ class Trial:
     message: str = ""
     seconds: float = 0.0
     epochs: int | None = None
+    unfinished: tuple[Row, ...] = ()
 
     @property
     def validation_error(self) -> float:
@@ -112,24 +120,36 @@ class Confirmation:
     Args:
         executions: one for each fresh seed.
         tests: the test error of each of these runs, from the one opening of the test set.
+        objective: what they are judged by on the validation examples, as the winner was.
+        failures: a line for each fresh seed whose run failed.
+        earlier: how many runs of winners before this one were judged on the test examples, too:
+            the more, the less these are examples that no choice has seen.
     """
 
     executions: tuple[Execution, ...]
     tests: tuple[ErrorEstimate, ...]
+    objective: str = "final"
+    failures: tuple[str, ...] = ()
+    earlier: int = 0
+
+    @property
+    def validation_errors(self) -> tuple[float, ...]:
+        """The objective of each fresh seed."""
+        return tuple(objective_of(item.history, self.objective) for item in self.executions)
 
     @property
     def validation_error(self) -> float:
-        """The mean over the fresh seeds."""
-        return _mean([item.validation.error for item in self.executions])
+        """The mean over the fresh seeds; NaN where all of them failed."""
+        return _mean(self.validation_errors)
 
     @property
     def spread(self) -> float:
         """The standard deviation over the fresh seeds; 0 for a single one."""
-        return _deviation([item.validation.error for item in self.executions])
+        return _deviation(self.validation_errors)
 
     @property
     def test_error(self) -> float:
-        """The mean over the fresh seeds."""
+        """The mean over the fresh seeds; NaN where all of them failed."""
         return _mean([item.error for item in self.tests])
 
 
@@ -184,8 +204,11 @@ class SweepResult:
 
     @property
     def optimism(self) -> float | None:
-        """How much worse the winner does on fresh seeds than it did when it was selected."""
-        if self.confirmation is None:
+        """How much worse the winner does on fresh seeds than it did when it was selected.
+
+        None where it was not trained again, or failed on all of the fresh seeds.
+        """
+        if self.confirmation is None or not self.confirmation.executions:
             return None
         return self.confirmation.validation_error - self.best.validation_error
 
@@ -208,19 +231,35 @@ class SweepResult:
             for trial in self.trials
         ]
 
-    def to_dataframe(self) -> Any:
-        """The rows as a ``pandas.DataFrame``, indexed by trial.
+    def epoch_rows(self) -> list[dict[str, Any]]:
+        """One flat mapping an epoch of each execution of each trial, failed ones too."""
+        return [
+            {"trial_id": trial.trial_id, "seed": seed, **row}
+            for trial in self.trials
+            for seed, history in _histories(trial)
+            for row in history
+        ]
+
+    def to_dataframe(self, each: str = "trial") -> Any:
+        """A ``pandas.DataFrame`` with a row for each trial, or for each epoch of each execution.
+
+        Args:
+            each: "trial", indexed by trial; or "epoch", indexed by trial, seed and epoch.
 
         Raises:
+            ConfigError: for another ``each``.
             MissingExtraError: without pandas, which no extra for users brings.
         """
+        if each not in ("trial", "epoch"):
+            raise ConfigError(f"each must be 'trial' or 'epoch', got each={each!r}")
         try:
             import pandas
         except ImportError as error:
             raise MissingExtraError("pandas", extra=None) from error
-        # Without a trial there is no column to take the index from.
-        frame = pandas.DataFrame(self.rows(), columns=None if self.trials else ["trial_id"])
-        return frame.set_index("trial_id")
+        rows = self.rows() if each == "trial" else self.epoch_rows()
+        index = ["trial_id"] if each == "trial" else ["trial_id", "seed", "epoch"]
+        # Without a row there is no column to take the index from.
+        return pandas.DataFrame(rows, columns=None if rows else index).set_index(index)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the winner and the interval of each error."""
@@ -253,12 +292,36 @@ def best(trials: Sequence[Trial]) -> Trial:
     raise SweepError(f"all {len(trials)} trials failed: {'; '.join(said[:3])}{more}")
 
 
+def _histories(trial: Trial) -> list[tuple[int, Sequence[Row]]]:
+    """Seed and epochs of each execution, one that failed last."""
+    found: list[tuple[int, Sequence[Row]]] = [(e.seed, e.history) for e in trial.executions]
+    if trial.unfinished:
+        found.append((trial.config.seed + len(found), trial.unfinished))
+    return found
+
+
 def _first_line(text: str) -> str:
     return next((line for line in text.splitlines() if line.strip()), "no reason given")
 
 
+def objective_of(history: Sequence[Row], objective: str) -> float:
+    """The validation error that a run is judged by.
+
+    "final" is that after the last epoch, "best" the lowest of all epochs (an optimistic one: a
+    minimum over as many looks), "mean_of_last" the mean over the last three.
+
+    >>> history = [{"validation_error": error} for error in (0.5, 0.1, 0.2, 0.3)]
+    >>> [round(objective_of(history, name), 3) for name in OBJECTIVES]
+    [0.3, 0.1, 0.2]
+    """
+    errors = [row["validation_error"] for row in history]
+    if objective == "best":
+        return min((error for error in errors if isfinite(error)), default=nan)
+    return _mean(errors[-1:] if objective == "final" else errors[-LAST:])
+
+
 def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    return sum(values) / len(values) if values else nan
 
 
 def _deviation(values: Sequence[float]) -> float:

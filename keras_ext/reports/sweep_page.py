@@ -83,7 +83,7 @@ def tiles(result: SweepResult) -> list[dict[str, str]]:
             _tile("validation", "Selected by", error, "the lowest of all trials, partly by luck")
         )
     confirmed = result.confirmation
-    if confirmed is not None:
+    if confirmed is not None and confirmed.executions:
         error = text.number(confirmed.validation_error, proportion=percent)
         seeds = len(confirmed.executions)
         note = f"validation, {text.count(seeds, 'seed')}"

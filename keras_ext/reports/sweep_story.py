@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
+from math import hypot, isfinite, sqrt
 from typing import Any
 
-from keras_ext.diagnosis import difference_interval
+from keras_ext.diagnosis import ErrorEstimate, difference_interval
+from keras_ext.diagnosis.intervals import t_quantile
 from keras_ext.diagnosis.search import choices_of, edge, importance, place
 from keras_ext.reports import text
-from keras_ext.sweep_records import COMPLETED, SweepResult, Trial
+from keras_ext.sweep_records import COMPLETED, SweepResult, Trial, objective_of
 
 LEAST_TRIALS, LEAST_FOR_EDGE = 15, 8
 """With fewer, no importance is told, and no edge of a range."""
 SAME_WIDTH = 0.1
+JUDGE = "the validation examples"
 
 OBJECTIVES = {
     "final": "the validation error after the last epoch",
@@ -110,14 +112,37 @@ def account(result: SweepResult) -> list[str]:
     alike = equals(result)
     if alike:
         others = text.count(len(alike), "other trial is", "other trials are")
-        lines.append(f"{others} as good as the winner, as far as the validation examples can tell.")
-    if result.confirmation is not None and result.optimism is not None:
-        fresh = text.number(result.confirmation.validation_error, proportion=percent)
-        test = text.number(result.confirmation.test_error, proportion=percent)
-        seeds = text.count(len(result.confirmation.executions), "fresh seed")
+        judges = "the validation examples and the seeds" if seed_deviation(result) else JUDGE
+        lines.append(f"{others} as good as the winner, as far as {judges} can tell.")
+    if result.ranked and result.best.epochs_trained < result.best.config.epochs:
+        lines.append(
+            f"The winner was trained for {result.best.epochs_trained} of its "
+            f"{result.best.config.epochs} epochs: no trial came further."
+        )
+    return [*lines, *_confirmed(result, percent)]
+
+
+def _confirmed(result: SweepResult, percent: bool) -> list[str]:
+    """What the fresh seeds say of the winner."""
+    found, lines = result.confirmation, []
+    if found is None:
+        return []
+    if result.optimism is not None:
+        fresh = text.number(found.validation_error, proportion=percent)
+        test = text.number(found.test_error, proportion=percent)
+        seeds = text.count(len(found.executions), "fresh seed")
         lines.append(
             f"Trained again on {seeds}, the winner has a validation error of {fresh} "
             f"({_luck(result.optimism, percent)}) and a test error of {test}."
+        )
+    if found.failures:
+        runs = text.count(len(found.failures), "fresh seed")
+        lines.append(f"On {runs} it failed ({text.clean('; '.join(found.failures))}).")
+    if found.earlier:
+        runs = text.count(found.earlier, "run")
+        lines.append(
+            f"{runs} of earlier winners had been judged on the test examples before, so these are "
+            "not quite examples that no choice has seen."
         )
     return lines
 
@@ -144,15 +169,49 @@ def evenly_timed(result: SweepResult) -> bool:
 
 
 def equals(result: SweepResult) -> tuple[Trial, ...]:
-    """Trials whose error can't be told from the winner's by the validation examples."""
+    """Trials whose error can't be told from the winner's.
+
+    By the validation examples, which are taken for different ones, and by the seeds, where any
+    point was trained on several. Both parts of the interval are added as independent ones are.
+    """
+    if not result.ranked:
+        return ()
+    winner, deviation = result.best, seed_deviation(result)
     found = []
     for trial in result.ranked[1:]:
-        low, high = difference_interval(
-            trial.executions[0].validation, result.best.executions[0].validation
-        )
-        if low <= 0 <= high:
+        low = difference_interval(_judged(trial), _judged(winner))[0]
+        difference = trial.validation_error - winner.validation_error
+        runs = 1 / len(trial.executions) + 1 / len(winner.executions)
+        below = hypot(difference - low, deviation * sqrt(runs))
+        if difference - below <= 0:
             found.append(trial)
     return tuple(found)
+
+
+def seed_deviation(result: SweepResult) -> float:
+    """How far seeds alone may move an error: a quantile of Student's t times their deviation.
+
+    Pooled over the points that were trained on several seeds, the winner on fresh ones among them;
+    0 where there is none.
+    """
+    groups = [
+        [objective_of(run.history, result.objective) for run in trial.executions]
+        for trial in result.ranked
+    ]
+    if result.confirmation is not None:
+        groups.append(list(result.confirmation.validation_errors))
+    several = [group for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in several)
+    if not freedom:
+        return 0.0
+    total = sum((x - sum(group) / len(group)) ** 2 for group in several for x in group)
+    return t_quantile(0.95, freedom) * sqrt(total / freedom)
+
+
+def _judged(trial: Trial) -> ErrorEstimate:
+    """The validation error that the trial is ranked by, with the number of its examples."""
+    last = trial.executions[0].validation
+    return last if not last.proportion else replace(last, error=trial.validation_error)
 
 
 def edges(result: SweepResult) -> list[str]:

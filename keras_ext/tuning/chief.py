@@ -21,10 +21,8 @@ from keras_ext.tuning.oracles import number_of, waiting
 from keras_ext.tuning.project import differences
 from keras_ext.tuning.roster import Roster
 from keras_ext.tuning.space import point
-from keras_ext.tuning.tuner import ConfigTuner, Running
+from keras_ext.tuning.tuner import DEATHS, ConfigTuner, Running
 
-DEATHS = 3
-"""So many workers may die of one trial; it has then failed."""
 THREADS = 32
 STOPPED, IDLE, RUNNING = "STOPPED", "IDLE", "RUNNING"
 
@@ -230,7 +228,10 @@ class Chief(OracleServicer):
             elif kind == "begins":
                 watcher.begins(name, running.values, running.reason, int(event["epochs"]))
             elif kind == "epoch":
-                watcher.epoch(name, int(event["number"]), event["logs"])
+                number, logs = int(event["number"]), event["logs"]
+                before = [row for row in running.unfinished if row["epoch"] < number]
+                running.unfinished = (*before, {"epoch": number, **logs})
+                watcher.epoch(name, number, logs)
         return {}
 
     def _owned(self, context: Any, trial_id: str) -> Any:

@@ -39,13 +39,13 @@ def set_first_rates(
     axis = with_role(axes_of(oracle.hyperparameters, oracle.roles), "learning_rate")
     if axis is None or axis.fixed:
         return
-    if not journal.events and isinstance(trainer, Trainer):
+    if not journal.of("proposed") and not journal.of(EVENT) and isinstance(trainer, Trainer):
         journal.append({"event": EVENT, **_test(trainer, config)})
         say(journal.events[-1]["summary"])
-    made = next((event for event in journal.events if event["event"] == EVENT), None)
-    if made is not None and made["range"] is not None:
-        low, high = made["range"]
-        oracle.learning_rates = low, high
+    for made in journal.of(EVENT)[:1]:
+        if made["range"] is not None:
+            low, high = made["range"]
+            oracle.learning_rates = low, high
 
 
 def _test(trainer: Trainer, config: TrainConfig) -> dict[str, Any]:

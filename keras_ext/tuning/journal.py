@@ -65,6 +65,10 @@ class Journal:
             raise OutputError(f"can't write {self.path}: {reason}") from error
         self.events.append(dict(event))
 
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The events of one kind."""
+        return [event for event in self.events if event["event"] == kind]
+
     def _read(self) -> None:
         kept, damaged = [], []
         for line in self.path.read_bytes().splitlines(keepends=True):

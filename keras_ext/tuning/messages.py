@@ -85,6 +85,7 @@ def report_of(running: Running, seconds: float, metrics: Any, message: str | Non
         "config": running.config.to_dict(),
         "executions": [asdict(item) for item in running.executions],
         "epochs": running.epochs,
+        "unfinished": list(running.unfinished),
         "metrics": metrics,
         "message": message,
     }
@@ -100,3 +101,4 @@ def take_report(running: Running, report: Any, now: float) -> None:
     running.config = TrainConfig.from_dict(report["config"])
     running.executions = tuple(decode(Execution, item, "") for item in report["executions"])
     running.epochs = report["epochs"]
+    running.unfinished = tuple(report["unfinished"])

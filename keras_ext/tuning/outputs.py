@@ -11,13 +11,19 @@ from keras_ext.sweep_records import Trial, ranked
 from keras_ext.tuning import hparams
 from keras_ext.tuning.watcher import Watcher
 
+MODEL = "model.keras"
+
 
 class Outputs(Watcher):
-    """Passes everything on, and keeps ``best.json`` and TensorBoard's events up to date."""
+    """Passes everything on, and keeps ``best.json`` and TensorBoard's events up to date.
+
+    The model of a winner that is none any more is removed.
+    """
 
     def __init__(self, inner: Watcher, folder: Path, trials: tuple[Trial, ...]) -> None:
         self.inner = inner
         self.path = folder / "best.json"
+        self.model = folder / MODEL
         self.events = folder / "tensorboard"
         self.trials = list(trials)
         for trial in trials:
@@ -47,4 +53,5 @@ class Outputs(Watcher):
         if winner:
             text = json.dumps(winner[0].config.to_dict(), indent=1) + "\n"
             if not self.path.exists() or self.path.read_bytes() != text.encode():
+                self.model.unlink(missing_ok=True)
                 atomic_write(self.path, text)

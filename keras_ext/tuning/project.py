@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from keras_ext.fields import encode
 from keras_ext.files import atomic_write, remove_leftovers
 from keras_ext.records import Arrays, Splits
 from keras_ext.rows import chunks
+from keras_ext.tuning.journal import Journal
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SHOWN = 4
@@ -74,13 +76,15 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def check_settings(directory: Path, settings: Mapping[str, Any], *, begun: bool) -> None:
+def check_settings(directory: Path, settings: Mapping[str, Any], journal: Journal) -> None:
     """Write what the sweep is at its first start; refuse another one at later starts.
+
+    It is written to settings.json, and into the journal for the case that this file is lost.
 
     Args:
         directory: of the sweep.
         settings: plain values.
-        begun: whether anything was tried in this folder.
+        journal: of the sweep.
 
     Raises:
         ConfigError: naming what differs.
@@ -88,8 +92,9 @@ def check_settings(directory: Path, settings: Mapping[str, Any], *, begun: bool)
     path = directory / "settings.json"
     remove_leftovers(path)
     now = json.loads(json.dumps(encode(settings)))
-    before = _read(path)
-    if before is not None and begun:
+    noted = [event["settings"] for event in journal.of("settings")]
+    before = _read(path) or (noted[-1] if noted else None)
+    if before is not None and journal.of("proposed"):
         found = list(differences(before, now))
         # What the base changes it changes in the default point, too.
         found = [f for f in found if not f.startswith("default.")] or found
@@ -100,8 +105,11 @@ def check_settings(directory: Path, settings: Mapping[str, Any], *, begun: bool)
                 f"{'; '.join(found[:SHOWN])}{more}. Undo that, or give another "
                 "directory (--name on the command line)"
             )
-    if before != now:
-        atomic_write(path, json.dumps(now, indent=1) + "\n")
+    if noted[-1:] != [now]:
+        journal.append({"event": "settings", "settings": now})
+    text = json.dumps(now, indent=1) + "\n"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        atomic_write(path, text)
 
 
 def fingerprint(splits: Splits) -> dict[str, Any]:
@@ -109,10 +117,11 @@ def fingerprint(splits: Splits) -> dict[str, Any]:
 
     A part of the examples would not do: changed labels are as bad as other images.
     """
-    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    parts = {item.name: getattr(splits, item.name) for item in fields(splits)}
     return {
         name: {"name": part.name, "examples": len(part), "sha256": _checksum(part)}
         for name, part in parts.items()
+        if isinstance(part, Arrays)
     }
 
 

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite
 
 from keras_ext.errors import ConfigError, DivergedError
 from keras_ext.records import TrainConfig
-from keras_ext.sweep_records import Execution
+from keras_ext.sweep_records import OBJECTIVES, Execution, objective_of
 
-OBJECTIVES = ("final", "best", "mean_of_last")
-LAST = 3
-"""Epochs that "mean_of_last" looks at."""
 STEADY = 5
 """Epochs that ``unsteadiness`` looks at."""
-
-Row = Mapping[str, float]
-
-
-def objective_of(history: Sequence[Row], objective: str) -> float:
-    """The validation error that a run is judged by.
-
-    "final" is that after the last epoch, "best" the lowest of all epochs (an optimistic one: a
-    minimum over as many looks), "mean_of_last" the mean over the last three.
-
-    >>> history = [{"validation_error": error} for error in (0.5, 0.1, 0.2, 0.3)]
-    >>> [round(objective_of(history, name), 3) for name in OBJECTIVES]
-    [0.3, 0.1, 0.2]
-    """
-    errors = [row["validation_error"] for row in history]
-    if objective == "best":
-        return min(error for error in errors if isfinite(error))
-    chosen = errors[-1:] if objective == "final" else errors[-LAST:]
-    return sum(chosen) / len(chosen)
 
 
 def unsteadiness(costs: Sequence[float]) -> float:

@@ -163,7 +163,7 @@ def sweep(
         journal = Journal(folder / "journal.jsonl")
         for problem in journal.problems:
             warnings.warn(problem, stacklevel=2)
-        check_settings(folder, settings, begun=bool(journal.events))
+        check_settings(folder, settings, journal)
         trainer = task.make_trainer()
         hparams.write_experiment(folder / "tensorboard", settings["space"])
         with LiveTable(max_trials, trials_of(journal), console=console, quiet=quiet) as table:
@@ -200,7 +200,7 @@ def sweep(
             base=base,
             space=described(hyperparameters),
             trials=trials_of(journal),
-            confirmation=confirmation_of(journal),
+            confirmation=confirmation_of(journal, objective),
             seconds=sum(trial.seconds for trial in trials_of(journal)),
             versions=versions(),
             sizes=_sizes(splits),

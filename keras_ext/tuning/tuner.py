@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import keras_tuner
 
 from keras_ext.errors import KerasExtError, OutputError, SweepError
+from keras_ext.files import atomic_write
 from keras_ext.records import TrainConfig
-from keras_ext.sweep_records import COMPLETED, FAILED, Execution, Trial
+from keras_ext.sweep_records import COMPLETED, FAILED, Execution, Row, Trial
 from keras_ext.tuning.journal import Journal
 from keras_ext.tuning.oracles import number_of
 from keras_ext.tuning.scores import metrics_of
@@ -24,6 +26,8 @@ from keras_ext.tuning.trainer import Trains, diagnosis_of
 from keras_ext.tuning.watcher import Watcher
 
 IDLE_SECONDS = 0.2
+DEATHS = 3
+"""So many processes may die of one trial; it has then failed."""
 STATES = "trials"
 
 
@@ -37,6 +41,7 @@ class Running:
     config: TrainConfig
     executions: tuple[Execution, ...] = ()
     epochs: int | None = None
+    unfinished: tuple[Row, ...] = ()
 
 
 class ConfigTuner(keras_tuner.Tuner):
@@ -52,7 +57,7 @@ class ConfigTuner(keras_tuner.Tuner):
         trainer: trains a configuration.
         journal: of the sweep; None for a worker, which leaves it to the chief.
         directory: of the sweep; states of running trials and KerasTuner's files are under it.
-        objective: see ``scores.objective_of``.
+        objective: see ``sweep_records.objective_of``.
         executions: of each trial, on seeds that follow one another.
         watcher: is told what happens.
     """
@@ -78,8 +83,8 @@ class ConfigTuner(keras_tuner.Tuner):
         self.objective = objective
         self.executions = executions
         self.watcher = watcher
-        events = journal.events if journal else []
-        self._reasons = {e["number"]: e["reason"] for e in events if e["event"] == "proposed"}
+        proposed = journal.of("proposed") if journal else []
+        self._reasons = {event["number"]: event["reason"] for event in proposed}
         self._running: Running | None = None
         self._asked = False
         super().__init__(
@@ -145,17 +150,28 @@ class ConfigTuner(keras_tuner.Tuner):
         running.epochs = values.get("tuner/epochs")
         length = running.epochs or config.epochs
         self.watcher.begins(_name(trial), running.values, running.reason, length)
+        states = self.states / _name(trial)
         for index in range(self.executions):
-            directory = self.states / _name(trial) / f"execution-{index}"
+            directory = states / f"execution-{index}"
             self._inherit(values.get("tuner/trial_id"), directory, index)
-            made = self.trainer.train(
-                replace(config, seed=config.seed + index),
-                directory,
-                epochs=running.epochs,
-                on_epoch=partial(self.watcher.epoch, _name(trial)),
-            )
-            running.executions += (made,)
+            with counting_deaths(states / "starts") as survived:
+                made = self.trainer.train(
+                    replace(config, seed=config.seed + index),
+                    directory,
+                    epochs=running.epochs,
+                    on_epoch=partial(self._epoch, trial, survived),
+                )
+            running.executions, running.unfinished = (*running.executions, made), ()
         return metrics_of(running.executions, config, self.objective)
+
+    def _epoch(
+        self, trial: Any, survived: Callable[[], None], number: int, logs: dict[str, float]
+    ) -> None:
+        """An epoch has ended: what it reached is kept."""
+        assert self._running is not None
+        self._running.unfinished += ({"epoch": number, **logs},)
+        survived()
+        self.watcher.epoch(_name(trial), number, logs)
 
     def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
         """As KerasTuner's, without a traceback on the screen for each trial that fails.
@@ -181,7 +197,17 @@ class ConfigTuner(keras_tuner.Tuner):
         assert self.journal is not None
         ended = self.oracle.get_trial(trial_id)
         if ended.status not in ("COMPLETED", "FAILED"):
-            self.watcher.says(f"trial {_name(ended)} is tried again: {_summary(ended.message)}")
+            message = summary(ended.message)
+            self.journal.append(
+                {
+                    "event": "retried",
+                    "number": number_of(ended),
+                    "message": message,
+                    "executions": [asdict(item) for item in running.executions],
+                    "unfinished": list(running.unfinished),
+                }
+            )
+            self.watcher.says(f"trial {_name(ended)} is tried again: {message}")
             shutil.rmtree(self.states / _name(ended), ignore_errors=True)
             return
         record = self._record(ended, running)
@@ -209,6 +235,7 @@ class ConfigTuner(keras_tuner.Tuner):
             message="" if done else _message(ended.message),
             seconds=max(seconds, trained),
             epochs=running.epochs,
+            unfinished=running.unfinished,
         )
 
     def _inherit(self, past: str | None, directory: Path, index: int) -> None:
@@ -222,6 +249,32 @@ class ConfigTuner(keras_tuner.Tuner):
             except OSError as error:
                 shutil.rmtree(directory, ignore_errors=True)
                 raise OutputError(f"can't write {directory}: {error.strerror or error}") from error
+
+
+@contextmanager
+def counting_deaths(path: Path) -> Iterator[Callable[[], None]]:
+    """Run something that the process may die of, and refuse it after ``DEATHS`` deaths.
+
+    Args:
+        path: of a file that is there while it runs, with the number of starts.
+
+    Yields:
+        A function to be called when it has come further: what follows is another thing.
+
+    Raises:
+        SweepError: when it was begun so often and neither ended nor came further.
+    """
+    starts = int(path.read_text() or 0) if path.exists() else 0
+    if starts >= DEATHS:
+        raise SweepError(
+            f"the process died {starts} times in this trial (out of memory?), each time before "
+            "another epoch of it had ended"
+        )
+    atomic_write(path, str(starts + 1))
+    try:
+        yield partial(path.unlink, missing_ok=True)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def finished(record: Trial) -> dict[str, Any]:
@@ -255,10 +308,10 @@ def _name(trial: Any) -> str:
 
 def _message(text: str | None) -> str:
     """What went wrong in one line, then where."""
-    return f"{_summary(text)}\n{text or ''}".strip()
+    return f"{summary(text)}\n{text or ''}".strip()
 
 
-def _summary(text: str | None) -> str:
+def summary(text: str | None) -> str:
     """The last line of a traceback, without the module of our own errors."""
     lines = [line for line in (text or "").splitlines() if line.strip()]
     if not lines:

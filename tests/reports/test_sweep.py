@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from keras_ext.diagnosis import difference_interval
 from keras_ext.diagnosis.layer_health import judge_layers
 from keras_ext.diagnosis.layer_record import LayerRecord
 from keras_ext.diagnosis.search import edge, importance, place
@@ -171,12 +172,67 @@ def test_files_and_words_in_the_terminal(tmp_path: Path) -> None:
 
 
 def test_equals_are_those_that_the_examples_cannot_tell_apart() -> None:
-    result = samples.sample_sweep()
+    result = replace(samples.sample_sweep(), confirmation=None)
     alike = sweep_story.equals(result)
     worst = result.ranked[-1]
     assert alike
     assert worst not in alike
     assert all(trial.validation_error < 0.09 for trial in alike)
+    low = difference_interval(*(t.executions[0].validation for t in (alike[-1], result.best)))[0]
+    assert low <= 0
+    assert sweep_story.seed_deviation(result) == 0
+
+
+def test_equals_are_those_that_the_seeds_cannot_tell_apart_either() -> None:
+    result = confirmed(3, 0.06)
+    runs = tuple(samples.execution(e, 1000 + n) for n, e in enumerate((0.05, 0.06, 0.07)))
+    found = replace(result, confirmation=samples.Confirmation(runs, result.confirmation.tests))
+    # Student's t with two degrees of freedom, 4.303, times the standard deviation of 0.01.
+    assert sweep_story.seed_deviation(found) == pytest.approx(0.04303, abs=1e-5)
+    alone, alike = (
+        {trial.trial_id for trial in sweep_story.equals(one)}
+        for one in (replace(result, confirmation=None), found)
+    )
+    assert alone < alike
+    beyond = [t for t in result.ranked[1:] if t.trial_id not in alike]
+    error, best = beyond[0].validation_error, result.best.validation_error
+    assert error - best > 0.04303 * 2**0.5
+    said = " ".join(sweep_story.account(found))
+    assert "as far as the validation examples and the seeds can tell" in said
+    # Two runs of a trial are nearer to their mean than one is.
+    first = result.ranked[1]
+    twice = replace(first, executions=first.executions * 2)
+    assert sweep_story.seed_deviation(replace(result, trials=(twice, *result.trials[3:]))) == 0
+
+
+def test_an_error_that_is_no_last_one_is_compared_as_it_is_ranked() -> None:
+    result = replace(samples.sample_sweep(), confirmation=None)
+    best, other = result.ranked[:2]
+    worse = {**other.metrics, "validation_error": best.validation_error + 0.3}
+    trials = (best, replace(other, metrics=worse))
+    assert sweep_story.equals(replace(result, objective="best", trials=trials)) == ()
+
+
+def test_seeds_that_failed_and_earlier_winners_are_told() -> None:
+    result = confirmed(2, 0.06)
+    found = replace(result.confirmation, failures=("seed 1002: nan <b>",), earlier=3)
+    said = sweep_story.account(replace(result, confirmation=found))
+    assert "On 1 fresh seed it failed (seed 1002: nan <b>)." in said
+    assert any(line.startswith("3 runs of earlier winners had been judged on the") for line in said)
+    none = replace(result.confirmation, executions=(), tests=(), failures=("seed 1000: nan",))
+    nothing = replace(result, confirmation=none)
+    assert nothing.optimism is None
+    assert "On 1 fresh seed it failed (seed 1000: nan)." in sweep_story.account(nothing)
+    assert "Test error" not in Page(render_sweep(nothing)).text()
+    json.dumps(nothing.to_dict(), allow_nan=False)
+
+
+def test_a_winner_that_was_not_trained_to_its_end_is_told() -> None:
+    result = samples.short_sweep()
+    short = tuple(replace(trial, epochs=2) for trial in result.trials)
+    said = "The winner was trained for 2 of its 3 epochs: no trial came further."
+    assert said in sweep_story.account(replace(result, trials=short))
+    assert said not in sweep_story.account(result)
 
 
 def test_the_importance_of_what_matters_is_large_and_of_what_does_not_near_0() -> None:

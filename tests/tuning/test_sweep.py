@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import multiprocessing
+import os
 import re
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from keras_ext.errors import ConfigError, DivergedError, MissingExtraError, SweepError
-from keras_ext.records import TrainConfig
+from keras_ext.records import Arrays, Splits, TrainConfig
 from keras_ext.reports.folder import standard
 from keras_ext.tuning import oracles, sweep
 from keras_ext.tuning.journal import Journal
 from keras_ext.tuning.space import declare
+from keras_ext.tuning.tuner import DEATHS, counting_deaths
 from tests.tuning.black_box import BASE, BlackBox, error_of, space
 
 pytestmark = pytest.mark.tensorflow
@@ -72,6 +78,13 @@ def test_trials_as_a_data_frame(tmp_path):
     assert frame.loc["0000", "dominant"] == result.trials[0].diagnosis.dominant
     pandas.testing.assert_frame_equal(frame, pandas.DataFrame(result.rows()).set_index("trial_id"))
     assert len(replace(result, trials=()).to_dataframe()) == 0
+    epochs = result.to_dataframe(each="epoch")
+    assert list(epochs.index.names) == ["trial_id", "seed", "epoch"]
+    assert len(epochs) == sum(len(r.history) for t in result.trials for r in t.executions)
+    assert epochs.loc[("0001", 0, 3), "train_cost"] == 0.25
+    assert len(replace(result, trials=()).to_dataframe(each="epoch")) == 0
+    with pytest.raises(ConfigError, match="each must be 'trial' or 'epoch', got each='week'"):
+        result.to_dataframe(each="week")
 
 
 def test_without_pandas_the_error_names_it(tmp_path, monkeypatch):
@@ -111,6 +124,188 @@ def test_the_winner_is_judged_on_fresh_seeds_and_the_test_set_is_opened_for_it_a
     again = BlackBox()
     assert run(tmp_path, again, confirm=3).confirmation == result.confirmation
     assert again.calls == []
+
+
+class Saves(BlackBox):
+    """Writes which configuration the saved model is of."""
+
+    def test(self, save: Path | None) -> Any:
+        if save is not None:
+            save.write_text(str(self.calls[-1].seed))
+        return super().test(save)
+
+
+def test_a_fresh_seed_that_fails_is_told_and_the_others_count(tmp_path):
+    def fault(call: int, config: TrainConfig) -> None:
+        if config.seed == 1000:
+            raise DivergedError("the cost became nan in epoch 1")
+
+    result = run(tmp_path, Saves(fault), confirm=3)
+    found = result.confirmation
+    assert found.failures == ("seed 1000: the cost became nan in epoch 1",)
+    assert [item.seed for item in found.executions] == [1001, 1002]
+    assert found.validation_error == pytest.approx(result.best.validation_error)
+    assert (tmp_path / "model.keras").read_text() == "1001"
+    again = BlackBox()
+    assert run(tmp_path, again, confirm=3).confirmation == found
+    assert again.calls == []
+
+
+def test_where_all_fresh_seeds_fail_there_is_a_result_all_the_same(tmp_path):
+    def fault(call: int, config: TrainConfig) -> None:
+        if config.seed >= 1000:
+            raise MemoryError("no room")
+
+    result = run(tmp_path, BlackBox(fault), confirm=2)
+    assert result.status == "completed"
+    assert result.confirmation.failures == (
+        "seed 1000: MemoryError: no room",
+        "seed 1001: MemoryError: no room",
+    )
+    assert result.optimism is None
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("objective", ["final", "best", "mean_of_last"])
+def test_optimism_compares_the_same_thing(tmp_path, objective):
+    """The black box does the same on every seed."""
+    assert run(tmp_path, confirm=2, objective=objective).optimism == pytest.approx(0)
+
+
+def test_a_new_winner_of_a_longer_sweep_is_told_from_the_one_before(tmp_path):
+    few = run(tmp_path, Saves(), max_trials=2, confirm=2)
+    assert few.confirmation.earlier == 0
+    assert (tmp_path / "model.keras").exists()
+    more = run(tmp_path, Saves(), max_trials=9, confirm=0)
+    assert more.best.trial_id != few.best.trial_id
+    assert not (tmp_path / "model.keras").exists()
+    more = run(tmp_path, Saves(), max_trials=9, confirm=2)
+    assert len(more.confirmation.executions) == 2
+    assert more.confirmation.earlier == 2
+    assert (tmp_path / "model.keras").exists()
+
+
+def test_what_a_failed_execution_reached_is_kept(tmp_path):
+    epochs = iter(range(1000))
+
+    def fault(call: int, config: TrainConfig) -> None:
+        if (call, next(epochs)) == (2, 11):
+            raise DivergedError("the cost became nan in epoch 4")
+
+    result = run(tmp_path, BlackBox(fault))
+    failed = result.trials[2]
+    error = error_of(failed.config)
+    assert failed.unfinished == tuple({"epoch": n, "validation_error": error} for n in range(3))
+    assert all(trial.unfinished == () for trial in result.ranked)
+    rows = result.epoch_rows()
+    assert len(rows) == 5 * 4 + 3
+    assert rows[8] == {"trial_id": "0002", "seed": 0, "epoch": 0, "validation_error": error}
+    assert run(tmp_path).trials == result.trials
+    values = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert len(values["trials"][2]["unfinished"]) == 3
+
+
+def test_what_was_tried_again_is_in_the_journal(tmp_path):
+    def fault(call: int, config: TrainConfig) -> None:
+        if call == 1:
+            raise MemoryError("no room")
+
+    assert len(run(tmp_path, BlackBox(fault), retries=1, max_trials=3).ranked) == 3
+    (event,) = Journal(tmp_path / "journal.jsonl").of("retried")
+    assert (event["number"], event["message"]) == (1, "MemoryError: no room")
+    assert (event["executions"], event["unfinished"]) == ([], [])
+
+
+def test_what_always_fails_has_failed_after_its_retries(tmp_path):
+    def fault(call: int, config: TrainConfig) -> float | None:
+        return math.nan if 1 <= call <= 3 else None
+
+    box = BlackBox(fault)
+    result = run(tmp_path, box, retries=2, max_trials=3)
+    assert [trial.status for trial in result.trials] == ["completed", "failed", "completed"]
+    assert len(box.calls) == 5
+    assert result.trials[1].message.startswith("validation_error is not finite: nan")
+
+
+def test_what_the_process_dies_of_three_times_is_not_begun_a_fourth_time(tmp_path):
+    path = tmp_path / "starts"
+    for starts in range(DEATHS):
+        path.write_text(str(starts))
+        with counting_deaths(path):
+            assert path.read_text() == str(starts + 1)
+        assert not path.exists()
+    path.write_text(str(DEATHS))
+    refused = pytest.raises(SweepError, match="the process died 3 times in this trial")
+    with refused, counting_deaths(path):
+        pytest.fail("was begun")
+    path.write_text("2")
+    with counting_deaths(path) as survived:
+        survived()
+        assert not path.exists()
+    path.write_text("2")
+    with suppress(KeyboardInterrupt), counting_deaths(path):
+        raise KeyboardInterrupt
+    assert not path.exists()
+
+
+def deadly(directory: Path, trial: int, epoch: int) -> None:
+    """A sweep whose process dies in an epoch of a trial, as of a lack of memory."""
+    epochs: list[int] = []
+
+    def fault(call: int, config: TrainConfig) -> None:
+        epochs.append(call)
+        done = json.loads((directory / "sofar.json").read_text())
+        if len(done) == trial and epochs.count(call) == epoch + 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class Counted(BlackBox):
+        def train(self, config: TrainConfig, folder: Path, **how: Any) -> Any:
+            ended = len(Journal(directory / "journal.jsonl").of("finished"))
+            (directory / "sofar.json").write_text(json.dumps([0] * ended))
+            return super().train(config, folder, **how)
+
+    run(directory, Counted(fault), max_trials=4)
+
+
+# The process that is forked has threads of TensorFlow, which the black box never calls.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_trial_that_kills_its_process_fails_and_the_others_are_done(tmp_path):
+    for start in range(DEATHS + 1):
+        process = multiprocessing.get_context("fork").Process(target=deadly, args=(tmp_path, 2, 0))
+        process.start()
+        process.join(60)
+        assert process.exitcode == (-signal.SIGKILL if start < DEATHS else 0)
+    result = run(tmp_path, BlackBox(lambda call, config: pytest.fail("run again")), max_trials=4)
+    assert [t.status for t in result.trials] == ["completed", "completed", "failed", "completed"]
+    assert result.trials[2].message.startswith("the process died 3 times in this trial")
+
+
+@pytest.mark.parametrize("fate", [Path.unlink, lambda path: path.write_bytes(b'{"objec')])
+@pytest.mark.filterwarnings("ignore:.*damaged")
+def test_settings_that_are_lost_are_known_from_the_journal(tmp_path, fate):
+    run(tmp_path, max_trials=2)
+    fate(tmp_path / "settings.json")
+    with pytest.raises(ConfigError, match="objective was 'final', now 'best'"):
+        run(tmp_path, objective="best")
+    (tmp_path / "settings.json").unlink(missing_ok=True)
+    assert len(run(tmp_path, max_trials=3).trials) == 3
+    assert json.loads((tmp_path / "settings.json").read_text())["objective"] == "final"
+
+
+def test_other_examples_are_refused_naming_the_split(tmp_path):
+    def splits(change: str = "") -> Splits:
+        parts = {}
+        for place, name in enumerate(("train", "validation", "test", "train_validation")):
+            y = np.arange(6) % 2
+            y[0] = 1 if name == change else 0
+            parts[name] = Arrays(np.full((6, 2), place, "float32"), y, "small", ("a", "b"))
+        return Splits(**parts)
+
+    run(tmp_path, splits=splits(), max_trials=2)
+    assert len(run(tmp_path, splits=splits(), max_trials=3).trials) == 3
+    for name in ("train", "validation", "test", "train_validation"):
+        with pytest.raises(ConfigError, match=rf"data\.{name}\.sha256 was '\w+', now '\w+'"):
+            run(tmp_path, splits=splits(name), max_trials=3)
 
 
 def test_a_finished_sweep_is_not_run_again_and_can_be_made_longer(tmp_path):
@@ -328,17 +523,17 @@ def test_a_damaged_file_costs_at_most_what_it_told(tmp_path, damage, name):
 
 
 @pytest.mark.filterwarnings("ignore:.*set aside")
-@pytest.mark.parametrize("lost", range(12))
+@pytest.mark.parametrize("lost", range(13))
 def test_a_lost_line_of_the_journal_is_done_again_under_its_own_number(tmp_path, lost):
     whole = run(tmp_path)
     path = tmp_path / "journal.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
-    assert len(lines) == 12
+    assert len(lines) == 13
     lines[lost] = lines[lost].replace(b"0.", b"1.", 1)
     path.write_bytes(b"".join(lines))
     box = BlackBox()
     result = run(tmp_path, box)
-    assert len(box.calls) == lost % 2
+    assert len(box.calls) == (lost > 0 and lost % 2 == 0)
     assert [(t.trial_id, t.values) for t in result.trials] == [
         (t.trial_id, t.values) for t in whole.trials
     ]
