@@ -6,7 +6,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -188,7 +188,8 @@ class ConfigTuner(keras_tuner.Tuner):
 
     def on_trial_end(self, trial: Any) -> None:
         """Tell the oracle, then the journal: from here on the trial has ended."""
-        super().on_trial_end(trial)
+        with redirect_stdout(None):  # KerasTuner prints of a trial that is tried again.
+            super().on_trial_end(trial)
         assert self._running is not None
         self.ended(trial.trial_id, self._running)
 
@@ -212,6 +213,8 @@ class ConfigTuner(keras_tuner.Tuner):
             return
         record = self._record(ended, running)
         self.journal.append(finished(record))
+        # Without such a file KerasTuner's own tuners take the folder for a new one.
+        atomic_write(Path(self.project_dir) / "tuner0.json", "{}")
         if "tuner/epochs" not in ended.hyperparameters.values or record.status == FAILED:
             shutil.rmtree(self.states / _name(ended), ignore_errors=True)
         self.watcher.ends(record)

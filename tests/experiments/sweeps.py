@@ -26,6 +26,7 @@ killed. With --report it prints what there is. journals/ holds what has been run
 
     gunzip -c tests/experiments/journals/mnist.jsonl.gz > mnist.jsonl
     python tests/experiments/sweeps.py mnist --journal mnist.jsonl --bank 300 --searches 10
+    python tests/experiments/sweeps.py mnist --journal mnist.jsonl --clock
     python tests/experiments/sweeps.py mnist --journal mnist.jsonl --searches 10 --report
 """
 
@@ -37,7 +38,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,6 +66,8 @@ METRICS = ("validation_error", "train_error", "avoidable_bias", "variance", "uns
 RULED = ("guided", "blind", "staged")
 KEPT = ("bayesian from default", "bayesian")
 """Searches kept whole: on another processor a Gaussian process proposes other points."""
+SHAPE = ("batch_size", "units", "layers")
+"""The hyperparameters that decide how long a trial takes."""
 SEARCHES = (*RULED, *KEPT, "hyperband")
 DRAWN = ("random", "random from default")
 Values = dict[str, Any]
@@ -122,6 +127,22 @@ class Journal:
             return make()
         line = self._once({"search": name, "until": until}, seed, lambda: {"steps": list(make())})
         return [Step(*step) for step in line["steps"]]
+
+    def clock(self, values: Mapping[str, Any] | None) -> float:
+        """Seconds of a trial of all epochs, or of a range test (None), from the journal or now.
+
+        All trials of a shape are given the time of one, taken on an idle machine by one thread:
+        the journal's own were taken on several machines beside other work.
+        """
+        shape = {name: values[name] for name in SHAPE} if values else "range test"
+        return float(self._once({"clock": shape}, 0, lambda: self._timed(shape))["seconds"])
+
+    def _timed(self, shape: Any) -> dict[str, Any]:
+        if isinstance(shape, str):
+            return {"seconds": min(range_test(self.problem, 0)["seconds"] for _ in range(2))}
+        values = {**space(self.problem).values, **shape}
+        both = [trial(self.problem, values, 0, test=True)["seconds"] for _ in range(2)]
+        return {"seconds": min(both)}
 
     def _once(
         self, values: Values, seed: int, make: Callable[[], dict[str, Any]]
@@ -291,7 +312,18 @@ def report(options: argparse.Namespace, journal: Journal) -> None:
         shown = ["more" if c > BUDGETS[-1] else f"{c:.3g}" for c in sorted(counts)]
         middle = float(np.median(counts))
         print(f"{name:<24} trials to that validation error: median {middle:g} ({' '.join(shown)})")
+    for name, rows in table.items():
+        with suppress(Missing):
+            each = [np.median([spent(trials, b, journal) for trials, _ in rows]) for b in BUDGETS]
+            print(f"{name:<24} seconds: " + ", ".join(f"{s:.0f}" for s in each))
     compare(table, rng)
+
+
+def spent(trials: Sequence[Step], budget: int, journal: Journal) -> float:
+    """Seconds of the trials of a budget; one that was promoted went on where it had stopped."""
+    costs = np.cumsum([step.cost for step in trials])
+    afforded = [step for step, cost in zip(trials, costs, strict=True) if cost < budget + 1e-9]
+    return sum(step.cost * journal.clock(step.values) for step in afforded)
 
 
 def interval(errors: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
@@ -335,6 +367,15 @@ def compare(table: Mapping[str, Any], rng: np.random.Generator) -> None:
             print(f"guided minus {name} after {budget}: {value:+.4f} [{low:+.4f}, {high:+.4f}]")
 
 
+def shapes(problem: Problem) -> Iterator[Values]:
+    """Every one that a trial may have, those of one network in a row."""
+    items = {item.name: item for item in space(problem).space}
+    layers = range(items["layers"].min_value, items["layers"].max_value + 1)
+    for depth, units in product(layers, items["units"].values):
+        for size in items["batch_size"].values:
+            yield {"layers": depth, "units": units, "batch_size": size}
+
+
 def main() -> None:
     """Run what is missing, or report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -345,12 +386,17 @@ def main() -> None:
     parser.add_argument("--fresh", type=int, default=5, help="seeds for each winner")
     parser.add_argument("--until", type=int, default=BUDGETS[-1], help="trials of each search")
     parser.add_argument("--contenders", nargs="+", default=[*DRAWN, *SEARCHES])
+    parser.add_argument("--clock", action="store_true", help="time one trial of each shape")
     parser.add_argument("--report", action="store_true", help="run nothing")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     journal = Journal(options.journal, options.problem, running=not options.report)
     for number in range(options.bank):
         journal.trial(random_point(journal.problem, number), number)
+    if options.clock:
+        journal.clock(None)
+        for shape in shapes(journal.problem):
+            journal.clock(shape)
     if options.report:
         report(options, journal)
         return

@@ -48,7 +48,7 @@ def test_the_best_point_replays_to_the_same_error(tmp_path, capsys):
     where = ["--output-dir", str(tmp_path), "--limit", "300", "--quiet"]
     arguments = ["mnist", "--epochs", "2", "--max-trials", "3", "--confirm", "1", *where]
     assert command(sweep.main, arguments) == 0
-    folder = tmp_path / "sweeps" / "mnist-random"
+    folder = tmp_path / "sweeps" / "mnist-guided"
     result = json.loads((folder / "sweep.json").read_text())
     best = result["best"]["executions"][0]
     assert command(mnist.main, ["--config", str(folder / "best.json"), *where]) == 0
@@ -68,7 +68,7 @@ def test_the_best_point_replays_to_the_same_error(tmp_path, capsys):
 def test_data_and_space_of_the_users_own_and_a_sweep_that_goes_on(own, capsys):
     arguments = ["own_sweep:splits", "--space", "own_sweep:space", "--epochs", "2", "--confirm"]
     assert command(sweep.main, [*arguments, "1", "--max-trials", "2"]) == 0
-    path = own / "runs" / "sweeps" / "own_sweep-splits-random" / "sweep.json"
+    path = own / "runs" / "sweeps" / "own_sweep-splits-guided" / "sweep.json"
     first = json.loads(path.read_text())
     assert command(sweep.main, [*arguments, "1", "--max-trials", "3"]) == 0
     longer = json.loads(path.read_text())

@@ -79,10 +79,22 @@ class Noted(BlackBox):
         self.folder.mkdir(exist_ok=True)
         names = ("KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_PORT", "OMP_NUM_THREADS")
         values = [os.environ.get(name, "") for name in names]
-        (self.folder / str(os.getpid())).write_text(" ".join(values))
+        at = listening(int(values[1])) if values[1] else []
+        (self.folder / str(os.getpid())).write_text(" ".join([*values, *at]))
         if values[0] not in ("", "chief") and not self.calls:
             until(lambda: sum(map(alive, self.folder.iterdir())) >= self.together)
         return super().train(config, directory, **options)
+
+
+def listening(port: int) -> list[str]:
+    """The addresses, as the kernel writes them, at which something on this machine listens."""
+    lines = [
+        line.split()
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for line in (Path(table).read_text().splitlines()[1:] if Path(table).exists() else ())
+    ]
+    found = [parts[1].split(":") for parts in lines if parts[3] == "0A"]
+    return [address for address, number in found if int(number, 16) == port]
 
 
 def alive(note: Path) -> bool:
@@ -151,6 +163,7 @@ def main(folder: Path, workers: int, together: int) -> None:
         space,
         max_trials=TRIALS,
         directory=folder,
+        strategy="random",
         confirm=1,
         trainer=box,
         workers=workers,

@@ -170,6 +170,7 @@ def numbers(folder: Path) -> list[Any]:
 @pytest.mark.slow
 def test_two_workers_train_as_one_process_does_with_as_many_threads(tmp_path):
     options = ["--epochs", "2", "--limit", "300", "--max-trials", "2", "--confirm", "0", "--quiet"]
+    options += ["--strategy", "random"]
     where = [tmp_path / "two", tmp_path / "one"]
     given = [["mnist", *options, "--output-dir", str(path)] for path in where]
     assert command(recipe.main, [*given[0], "--workers", "2"]) == 0

@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
+import keras_tuner
 import numpy as np
 import pytest
 
@@ -205,12 +207,13 @@ def test_what_a_failed_execution_reached_is_kept(tmp_path):
     assert len(values["trials"][2]["unfinished"]) == 3
 
 
-def test_what_was_tried_again_is_in_the_journal(tmp_path):
+def test_what_was_tried_again_is_in_the_journal(tmp_path, capsys):
     def fault(call: int, config: TrainConfig) -> None:
         if call == 1:
             raise MemoryError("no room")
 
     assert len(run(tmp_path, BlackBox(fault), retries=1, max_trials=3).ranked) == 3
+    assert capsys.readouterr().out == ""
     (event,) = Journal(tmp_path / "journal.jsonl").of("retried")
     assert (event["number"], event["message"]) == (1, "MemoryError: no room")
     assert (event["executions"], event["unfinished"]) == ([], [])
@@ -537,6 +540,21 @@ def test_a_lost_line_of_the_journal_is_done_again_under_its_own_number(tmp_path,
     assert [(t.trial_id, t.values) for t in result.trials] == [
         (t.trial_id, t.values) for t in whole.trials
     ]
+
+
+def test_a_tuner_of_keras_tuner_reads_the_folder(tmp_path, capsys):
+    result = run(tmp_path, strategy="guided", options={"learning_rates": (1e-3, 0.1)})
+    tuner = keras_tuner.RandomSearch(
+        lambda hp: keras.Sequential(),
+        objective=keras_tuner.Objective("validation_error", "min"),
+        directory=tmp_path,
+        project_name="keras_tuner",
+    )
+    assert len(tuner.oracle.trials) == 6
+    assert tuner.get_best_hyperparameters()[0].values == result.best.values
+    capsys.readouterr()
+    run(tmp_path, strategy="guided", options={"learning_rates": (1e-3, 0.1)}, max_trials=7)
+    assert "Reloading" not in capsys.readouterr().out
 
 
 def test_a_second_process_is_kept_out(tmp_path):
