@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import isfinite, log, sqrt
 from typing import Any
 
 import numpy as np
 
-from keras_ext.tuning.axes import Axis, Values, active, with_role
+from keras_ext.tuning.axes import STEPS, Axis, Values, active, with_role
 from keras_ext.tuning.guided import (
     NEAR,
     any_point,
@@ -37,7 +37,7 @@ WITHOUT_END = 40
 """Trials that the shares are of, where there is no budget."""
 REOPENING = ("batch_size", "layers", "optimizer")
 NARROW = 2.0
-"""A rate opened anew is tried this many times higher and lower."""
+"""A rate opened anew is tried this many times higher and lower; of choices, the next ones."""
 FIRST_NOTCHES = 2.0
 """A stage's range reaches this far to either side of the best value, in notches."""
 RATE_NOTCHES = 3.0
@@ -64,9 +64,9 @@ def staged(
     the best trial's larger gap is variance. The points of a stage are quasi-random around the best
     one so far, all else fixed. A stage ends when its best beats the one before it by more than
     noise, or its share of the budget is spent. A best value at the edge of the stage's range
-    extends the range, and gives the stage half as many trials more. Where the batch size, the depth
-    or the optimizer of the best has changed, the learning rate is opened again, narrowly. What is
-    left of the budget goes into a joint refinement.
+    extends the range, and gives the stage half as many trials more. After a stage that changed the
+    batch size, the depth or the optimizer of the best, the learning rate is opened again, narrowly.
+    What is left of the budget goes into a joint refinement.
 
     Args:
         axes, tried, budget, seed: as for ``guided``.
@@ -87,6 +87,9 @@ def staged(
         if proposal is not None:
             return proposal
         place = _Place(place.number + 1, place.best, 0, 0, place.best, 0)
+    again = _rate_again(trials, place)
+    if again is not None:
+        return again
     base = complete(axes, place.best)
     again = measure_again(trials, base)
     return again or several(trials, base, NEAR, rng, "joint refinement") or any_point(trials, rng)
@@ -310,12 +313,25 @@ def _rate_again(trials: Trials, place: _Place) -> Proposal | None:
         if (a.role in REOPENING or a.name in REOPENING)
         and best[a.name] != place.base.get(a.name, a.default)
     ]
-    if not changed or axis.choices:
+    if not changed:
         return None
     for factor in (NARROW, 1 / NARROW):
-        rate = axis.near(float(best[axis.name]) * factor)
+        rate = _times(axis, best[axis.name], factor)
         values = active(trials.axes, {**best, axis.name: rate})
         if not trials.known(values):
             reason = f"{' and '.join(changed)} changed, so the learning rate again: {plain(rate)}"
             return Proposal(values, reason, "rate", base=dict(place.base))
     return None
+
+
+def _times(axis: Axis, rate: Any, factor: float) -> Any:
+    """A rate so many times higher, as far as the range goes; the choice on that side nearest to it.
+
+    >>> rates = Axis("rate", 0.01, choices=(1e-4, 1e-3, 1e-2, 1e-1), role="learning_rate")
+    >>> _times(rates, 0.01, 2), _times(rates, 0.01, 1 / 2), _times(rates, 0.1, 2)
+    (0.1, 0.001, 0.1)
+    """
+    if not axis.choices:
+        return axis.near(float(rate) * factor)
+    after = axis.moved(rate, log(factor, STEPS["learning_rate"].times))
+    return rate if after is None else after

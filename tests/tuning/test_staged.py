@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keras_ext.tuning.axes import Axis
 from keras_ext.tuning.proposal import Trials, Tried
 from keras_ext.tuning.quasi_random import quasi_random
 from keras_ext.tuning.staged import STAGES, seed_noise, staged
@@ -49,13 +50,64 @@ def test_a_stage_starts_from_the_winner_of_the_one_before() -> None:
     assert first.proposal.base == winner.values
 
 
-def test_the_rate_is_opened_again_narrowly_after_batch_size_or_depth_changed() -> None:
-    tried = [item for seed in range(6) for item in play(staged, budget=40, seed=seed)]
-    rates = [item for item in tried if item.step == "rate"]
-    assert rates
-    for item in rates:
-        assert item.proposal is not None
-        assert "changed, so the learning rate again" in item.proposal.reason
+def reopened(axes: tuple[Axis, ...], tried: list[Tried]) -> list[tuple[float, str]]:
+    """Of each rate opened again: how many times the incumbent's it is, and why.
+
+    Nothing but the rate differs from the incumbent, the best of the trials before.
+    """
+    found = []
+    for number, item in enumerate(tried):
+        if item.step == "rate":
+            before = Trials(axes, tried[:number]).best()
+            assert before is not None
+            assert item.proposal is not None
+            assert {**item.values, "learning_rate": 0} == {**before.values, "learning_rate": 0}
+            times = item.values["learning_rate"] / before.values["learning_rate"]
+            found.append((times, item.proposal.reason))
+    return found
+
+
+@pytest.mark.parametrize("name", ["batch_size", "layers"])
+def test_the_rate_is_opened_again_narrowly_after_batch_size_or_depth_changed(name: str) -> None:
+    played = [play(staged, budget=40, seed=seed) for seed in range(6)]
+    found = [one for tried in played for one in reopened(AXES, tried)]
+    ours = [times for times, why in found if name in why.partition(" changed, so the learning")[0]]
+    assert ours
+    assert all(0.5 <= round(times, 4) <= 2 and times != 1 for times in ours)
+
+
+OPTIMIZERS = ("adam", "sgd", "rmsprop")
+
+
+def play_optimizers(rate: Axis, **options: Any) -> list[Tried]:
+    """A search where another optimizer is better, at a rate somewhat higher."""
+    axes = (rate, Axis("optimizer", "adam", choices=OPTIMIZERS, ordered=False))
+    tried: list[Tried] = []
+    while (made := staged(axes, tried, budget=20, seed=0, noise=0.0, **options)) is not None:
+        other = made.values["optimizer"] == "sgd"
+        far = np.log10(made.values["learning_rate"] / (2e-3 if other else 1e-3))
+        tried.append(Tried(made.values, 0.2 - 0.1 * other + 0.05 * far**2, {}, made))
+    return tried
+
+
+def test_the_rate_is_opened_again_narrowly_after_the_optimizer_changed() -> None:
+    tried = play_optimizers(AXES[0])
+    steps = [item.step for item in tried]
+    first = steps.index("rate")
+    assert steps[first - 1] == "stage 4"
+    assert tried[first - 1].values["optimizer"] == "sgd"
+    assert steps[first:] == ["rate"] * 2 + ["joint refinement"] * (18 - first)
+    axes = (AXES[0], Axis("optimizer", "adam", choices=OPTIMIZERS, ordered=False))
+    found = reopened(axes, tried)
+    assert all(why.startswith("optimizer changed, so the learning rate again") for _, why in found)
+    assert all(0.5 <= round(times, 4) <= 2 and times != 1 for times, _ in found)
+
+
+def test_a_rate_out_of_choices_is_opened_again_at_its_neighbours() -> None:
+    rates = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+    tried = play_optimizers(Axis("learning_rate", 1e-3, choices=rates, role="learning_rate"))
+    again = [item.values for item in tried if item.step == "rate"]
+    assert again == [{"learning_rate": rate, "optimizer": "sgd"} for rate in (1e-2, 1e-4)]
 
 
 def test_an_edge_extends_the_range() -> None:
