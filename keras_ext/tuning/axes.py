@@ -21,6 +21,7 @@ ROLES = (
     "units",
     "layers",
     "decay_rate",
+    "schedule",
     "l2",
     "dropout",
     "magnitude",
@@ -28,6 +29,8 @@ ROLES = (
     "seed",
 )
 """What a hyperparameter can be to the rules; "seed" is not tuned, it serves to measure again."""
+UNORDERED = ("schedule", "seed")
+"""Roles of choices without an up and a down."""
 
 STEPS: dict[str, Notch] = {
     **NOTCHES,

@@ -8,7 +8,7 @@ from typing import Any
 import keras_tuner
 
 from keras_ext.errors import ConfigError
-from keras_ext.tuning.axes import ROLES, Axis
+from keras_ext.tuning.axes import ROLES, UNORDERED, Axis
 
 
 def axes_of(
@@ -73,7 +73,7 @@ def _axis(item: Any, role: str | None) -> Axis:
     ordered = bool(getattr(item, "ordered", False)) and kind == "Choice"
     if ordered:
         choices = tuple(sorted(choices))
-    if not ordered and role != "seed":
+    if not ordered and role not in UNORDERED:
         role = None  # A knob has an up and a down.
     return Axis(
         item.name, item.default, choices=choices, ordered=ordered, role=role, parents=parents

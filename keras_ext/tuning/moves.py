@@ -24,6 +24,7 @@ BIAS = {
     ("batch_size", -1): 0.6,
     ("l2", -1): 0.5,
     ("decay_rate", -1): 0.3,
+    ("schedule", -1): 0.3,
     ("learning_rate", -1): 0.2,
 }
 VARIANCE = {
@@ -32,12 +33,14 @@ VARIANCE = {
     ("units", 1): 0.7,
     ("l2", 1): 0.5,
     ("decay_rate", 1): 0.3,
+    ("schedule", 1): 0.3,
     ("batch_size", -1): 0.3,
     ("learning_rate", -1): 0.2,
     ("layers", 1): 0.2,
 }
 UNSTABLE = {
     ("decay_rate", 1): 1.0,
+    ("schedule", 1): 1.0,
     ("learning_rate", -1): 1.0,
     ("batch_size", 1): 0.6,
     ("momentum", -1): 0.3,
@@ -47,6 +50,8 @@ OTHER = 0.15
 RARELY = 0.05
 """The same for a turn of a knob that no table names."""
 NEVER = {("units", -1), ("epochs", -1)}
+CONSTANT = ("constant", "none", "false")
+"""Schedules without decay; from one of them to any other is a turn up."""
 EXPECTED = 0.2
 """The share of the error that the best turn is expected to take away at first."""
 FADES = 0.8
@@ -61,7 +66,7 @@ class Move:
 
     Args:
         axis: whose knob.
-        sign: 1 up, -1 down; 0 for a choice without an order.
+        sign: 1 up, -1 down; 0 between choices of which neither is more.
         notches: how far, negative for down.
         before, after: the values.
         gain: the expected share of the error that it takes away.
@@ -89,7 +94,7 @@ def moves(trials: Trials, base: Values, found: Reading) -> list[Move]:
             made += [_turn(trials, base, found, axis, sign) for sign in (1, -1)]
         else:
             others = (choice for choice in axis.choices if choice != base[axis.name])
-            made += [_choice(trials, base, axis, choice) for choice in others]
+            made += [_choice(trials, base, found, axis, choice) for choice in others]
     kept = [move for move in made if move is not None]
     return sorted(kept, key=lambda move: -move.gain)
 
@@ -101,16 +106,46 @@ def first_guess(axis: Axis, sign: int, found: Reading) -> float:
         return 0.0
     tables = (BIAS, VARIANCE, UNSTABLE)
     if not any(turn in table for table in tables):
-        return RARELY if axis.role else OTHER
+        return RARELY if axis.role and sign else OTHER
     weights = (found.bias, found.variance, found.unstable)
     return sum(w * table.get(turn, 0.0) for w, table in zip(weights, tables, strict=True))
 
 
 def _turn(trials: Trials, base: Values, found: Reading, axis: Axis, sign: int) -> Move | None:
-    results = outcomes(trials, axis.name)
+    gain, size, tried, helped = _learned(trials, found, axis, sign)
+    value = base[axis.name]
+    for notches in (sign * size, sign * size * GROWS):
+        after = axis.moved(value, notches)
+        if after is not None and not trials.known({**base, axis.name: after}):
+            return Move(axis, sign, notches, value, after, gain, tried, helped)
+    return None
+
+
+def _choice(trials: Trials, base: Values, found: Reading, axis: Axis, choice: Any) -> Move | None:
+    if trials.known({**base, axis.name: choice}):
+        return None
+    before = base[axis.name]
+    sign = decays(choice) - decays(before) if axis.role == "schedule" else 0
+    gain, _, tried, helped = _learned(trials, found, axis, sign)
+    return Move(axis, sign, float(sign), before, choice, gain, tried, helped)
+
+
+def decays(schedule: Any) -> bool:
+    """Whether the learning rate falls.
+
+    >>> decays("cosine"), decays("constant")
+    (True, False)
+    """
+    return str(schedule).lower() not in CONSTANT
+
+
+def _learned(
+    trials: Trials, found: Reading, axis: Axis, sign: int
+) -> tuple[float, float, int, int]:
+    """Of a turn: the gain, the size in notches, how often it was made and how often it helped."""
     size, tried, helped = 1.0, 0, 0
     gain, weight = EXPECTED * first_guess(axis, sign, found), 1.0
-    for age, notches, share in results:
+    for age, notches, share in outcomes(trials, axis.name) if sign else ():
         same = (notches > 0) == (sign > 0)
         counts = FADES**age
         gain += counts * (share if same else -0.5 * share)
@@ -118,18 +153,7 @@ def _turn(trials: Trials, base: Values, found: Reading, axis: Axis, sign: int) -
         if same:
             size = min(LONGEST, max(SHORTEST, size * (GROWS if share > 0 else SHRINKS)))
             tried, helped = tried + 1, helped + (share > 0)
-    value = base[axis.name]
-    for notches in (sign * size, sign * size * GROWS):
-        after = axis.moved(value, notches)
-        if after is not None and not trials.known({**base, axis.name: after}):
-            return Move(axis, sign, notches, value, after, gain / weight, tried, helped)
-    return None
-
-
-def _choice(trials: Trials, base: Values, axis: Axis, choice: Any) -> Move | None:
-    if trials.known({**base, axis.name: choice}):
-        return None
-    return Move(axis, 0, 0.0, base[axis.name], choice, EXPECTED * OTHER)
+    return gain / weight, size, tried, helped
 
 
 def outcomes(trials: Trials, name: str) -> list[tuple[int, float, float]]:
@@ -154,8 +178,8 @@ def words(move: Move, found: Reading) -> str:
     change = f"{move.axis.name} {plain(move.before)} -> {plain(move.after)}"
     why = found.words
     if move.tried:
-        times = f"{move.helped} of {move.tried} such turns helped so far"
-        why = f"{why}; {times}, so the step is {abs(move.notches):.3g} notches"
+        why = f"{why}; {move.helped} of {move.tried} such turns helped so far"
+        why += f", so the step is {abs(move.notches):.3g} notches" * move.axis.ordered
     return f"{why}: {change}"
 
 

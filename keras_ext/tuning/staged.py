@@ -27,7 +27,7 @@ from keras_ext.tuning.reading import reading
 STAGES = (
     ("learning_rate",),
     ("momentum", "batch_size", "units"),
-    ("layers", "decay_rate", "epochs"),
+    ("layers", "schedule", "decay_rate", "epochs"),
     ("l2", "dropout", "magnitude"),
 )
 """Andrew Ng, Improving Deep Neural Networks, week 3, "Tuning process": what matters most first."""
@@ -60,13 +60,13 @@ def staged(
     """The next trial, from all that have ended or run; None when there is nothing left to try.
 
     Stage 1 is the learning rate alone; 2 momentum beta (on a scale of 1 - beta), batch size and
-    hidden units; 3 layers and learning-rate decay; 4 the rest, of which regularization only where
-    the best trial's larger gap is variance. The points of a stage are quasi-random around the best
-    one so far, all else fixed. A stage ends when its best beats the one before it by more than
-    noise, or its share of the budget is spent. A best value at the edge of the stage's range
-    extends the range, and gives the stage half as many trials more. After a stage that changed the
-    batch size, the depth or the optimizer of the best, the learning rate is opened again, narrowly.
-    What is left of the budget goes into a joint refinement.
+    hidden units; 3 layers, the learning rate's schedule and its decay; 4 the rest, of which
+    regularization only where the best trial's larger gap is variance. The points of a stage are
+    quasi-random around the best one so far, all else fixed. A stage ends when its best beats the
+    one before it by more than noise, or its share of the budget is spent. A best value at the edge
+    of the stage's range extends the range, and gives the stage half as many trials more. After a
+    stage that changed the batch size, the depth or the optimizer of the best, the learning rate is
+    opened again, narrowly. What is left of the budget goes into a joint refinement.
 
     Args:
         axes, tried, budget, seed: as for ``guided``.
@@ -230,13 +230,23 @@ def _lower(trials: Trials, base: Values, axis: Axis, step: str) -> Proposal | No
 
 def _axes_of(trials: Trials, number: int, base: Values) -> list[Axis]:
     """What a stage turns; the last one also what has no role."""
-    axes = [a for a in trials.axes if not a.fixed and a.name in active(trials.axes, base)]
     roles: tuple[str, ...] = STAGES[number - 1]
+    names = _mattering(trials.axes, base, roles)
+    axes = [a for a in trials.axes if not a.fixed and a.name in names]
     if number < len(STAGES):
         return [axis for axis in axes if axis.role in roles]
     found = reading(trials, base)
     regularize = not found.known or found.variance >= 0.5
     return [a for a in axes if a.role is None or (regularize and a.role in roles)]
+
+
+def _mattering(axes: Sequence[Axis], base: Values, roles: tuple[str, ...]) -> set[str]:
+    """Names of what matters at a point, or under another schedule where that is turned with it."""
+    points = [base]
+    schedule = with_role(axes, "schedule")
+    if schedule is not None and "schedule" in roles:
+        points += [{**base, schedule.name: choice} for choice in schedule.choices]
+    return {name for point in points for name in active(axes, point)}
 
 
 def _part(

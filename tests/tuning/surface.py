@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import exp, inf, log2, log10
 from typing import Any
 
@@ -22,6 +23,16 @@ AXES = (
     Axis("dropout", 0.0, low=0, high=0.7, role="dropout"),
     Axis("magnitude", 0.0, low=0, high=1, role="magnitude"),
 )
+SCHEDULE = Axis(
+    "schedule",
+    "constant",
+    choices=("constant", "time_based", "cosine"),
+    ordered=False,
+    role="schedule",
+)
+DECAY = replace(AXES[5], default=0.1, parents=(("schedule", ("time_based",)),))
+SCHEDULED = (*AXES[:5], SCHEDULE, DECAY, *AXES[6:])
+"""The same with a schedule, of which the rate of decay is a part."""
 BEST_RATE = 2e-3
 Rule = Callable[..., Proposal | None]
 

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import inf
 from typing import Any
 
 import numpy as np
 import pytest
 
+from keras_ext.tuning.axes import active
 from keras_ext.tuning.guided import guided
-from keras_ext.tuning.moves import first_guess, moves, outcomes
+from keras_ext.tuning.moves import OTHER, Move, first_guess, moves, outcomes
 from keras_ext.tuning.proposal import Proposal, Trials, Tried
 from keras_ext.tuning.reading import UNKNOWN, Reading, reading
-from tests.tuning.surface import AXES, best, play
+from tests.tuning.surface import AXES, DECAY, SCHEDULE, SCHEDULED, best, play
 
 START = {axis.name: axis.default for axis in AXES}
 
 
-def after_the_line(bias: float, variance: float, unsteadiness: float = 0.0) -> list[Tried]:
+def after_the_line(
+    bias: float, variance: float, unsteadiness: float = 0.0, start: Mapping[str, Any] = START
+) -> list[Tried]:
     """Three trials: the start was best, a higher and a lower rate were worse."""
     metrics = {"avoidable_bias": bias, "variance": variance, "unsteadiness": unsteadiness}
-    tried = [Tried(START, bias + variance, metrics, Proposal(START, "", "start"))]
+    tried = [Tried(start, bias + variance, metrics, Proposal(start, "", "start"))]
     for sign, rate in ((1, 3e-3), (-1, 1e-3 / 3)):
-        values = {**START, "learning_rate": AXES[0].moved(1e-3, sign)}
+        values = {**start, "learning_rate": AXES[0].moved(1e-3, sign)}
         assert values["learning_rate"] == pytest.approx(rate, rel=1e-4)
-        made = Proposal(values, "", "line", "learning_rate", float(sign), START)
+        made = Proposal(values, "", "line", "learning_rate", float(sign), start)
         tried.append(Tried(values, 2 * (bias + variance), metrics, made))
     return tried
 
@@ -94,6 +98,55 @@ def test_an_unsteady_cost_calls_for_decay() -> None:
     made = ask(after_the_line(0.03, 0.02, unsteadiness=0.9))
     assert turned(made) == {"decay_rate": 0.1}
     assert "unsteady" in made.reason
+
+
+def scheduled(schedule: str) -> dict[str, Any]:
+    """The start with a schedule in the space, constant or not."""
+    start = {axis.name: axis.default for axis in SCHEDULED}
+    return active(SCHEDULED, {**start, "schedule": schedule})
+
+
+def test_an_unsteady_cost_calls_for_a_schedule_that_decays_then_for_more_decay() -> None:
+    tried = after_the_line(0.03, 0.02, unsteadiness=0.9, start=scheduled("constant"))
+    made = guided(SCHEDULED, tried, budget=30, seed=0)
+    assert made is not None
+    assert "unsteady" in made.reason
+    assert "schedule constant -> time_based" in made.reason
+    tried.append(Tried(made.values, 0.02, tried[0].metrics, made))
+    more = guided(SCHEDULED, tried, budget=30, seed=0)
+    assert more is not None
+    assert more.knob == "decay_rate"
+    assert more.values["decay_rate"] > made.values["decay_rate"]
+
+
+def test_a_schedule_that_did_not_help_makes_the_other_ones_less_likely() -> None:
+    tried = after_the_line(0.03, 0.02, unsteadiness=0.9, start=scheduled("constant"))
+    made = guided(SCHEDULED, tried, budget=30, seed=0)
+    assert made is not None
+
+    def cosine(known: list[Tried]) -> Move:
+        trials, base = Trials(SCHEDULED, known), tried[0].values
+        found = moves(trials, base, reading(trials, base))
+        return next(move for move in found if move.after == "cosine")
+
+    before, after = cosine(tried), cosine([*tried, Tried(made.values, 0.2, {}, made)])
+    assert after.gain < before.gain
+    assert (after.tried, after.helped) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("found", "up", "down"),
+    [
+        (Reading(1.0, 0.0, 0.0, True, "bias"), 0.0, 0.3),
+        (Reading(0.0, 1.0, 0.0, True, "variance"), 0.3, 0.0),
+        (Reading(0.5, 0.5, 1.0, True, "unsteady"), 1.15, 0.15),
+    ],
+)
+def test_a_schedule_counts_as_decay(found: Reading, up: float, down: float) -> None:
+    for axis in (SCHEDULE, DECAY):
+        guesses = [first_guess(axis, sign, found) for sign in (1, -1)]
+        assert guesses == pytest.approx([up, down])
+    assert first_guess(SCHEDULE, 0, found) == OTHER  # From one that decays to another one.
 
 
 def test_without_a_diagnosis_the_metrics_do_not_matter() -> None:

@@ -218,6 +218,12 @@ class TestAxes:
             hp.Float("decay_rate", 0.0, 1.0)
         assert axes_of(hp)[1].parents == (("schedule", ("b",)),)
 
+    def test_a_schedule_is_one_without_an_order_other_knobs_are_not(self) -> None:
+        hp = keras_tuner.HyperParameters()
+        hp.Choice("schedule", ["constant", "cosine"])
+        hp.Choice("units", [8, 16], ordered=False)
+        assert [(a.role, a.ordered) for a in axes_of(hp)] == [("schedule", False), (None, False)]
+
     def test_two_for_one_role_are_refused(self) -> None:
         with pytest.raises(ConfigError, match="are the units"):
             axes_of(space(), {"dropout": "units"})

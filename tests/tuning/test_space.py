@@ -11,7 +11,9 @@ import pytest
 
 from keras_ext.errors import ConfigError
 from keras_ext.records import Augmentation, TrainConfig
-from keras_ext.tuning import default_space
+from keras_ext.tuning import StagedOracle, default_space
+from keras_ext.tuning.axes_of import axes_of
+from keras_ext.tuning.proposal import Tried
 from keras_ext.tuning.space import declare, described, point
 
 pytestmark = pytest.mark.tensorflow
@@ -40,6 +42,20 @@ def test_all_hyperparameters_are_found_each_once(base):
     if base.augmentation.rotation:
         expected |= {"magnitude"}
     assert names == Counter(expected)
+
+
+def test_staged_turns_the_decay_of_the_default_space_in_its_third_stage():
+    oracle = StagedOracle(max_trials=40, seed=0, hyperparameters=declare(default_space, BASES[0]))
+    axes = axes_of(oracle.hyperparameters)
+    tried: list[Tried] = []
+    while (made := oracle.propose(axes, tried)) is not None:
+        metrics = {"avoidable_bias": 0.1, "variance": 0.1}
+        tried.append(Tried(made.values, 0.2 + 0.001 * len(tried), metrics, made))
+    decays = {t.values["schedule"] for t in tried if t.step == "stage 3"}
+    assert decays == {"constant", "time_based", "cosine", "one_cycle"}
+    assert {t.values["schedule"] for t in tried if t.step in ("stage 1", "stage 2")} == {
+        BASES[0].schedule
+    }
 
 
 def test_conditions_are_met_and_told():

@@ -13,7 +13,7 @@ from keras_ext.tuning.axes import Axis
 from keras_ext.tuning.proposal import Trials, Tried
 from keras_ext.tuning.quasi_random import quasi_random
 from keras_ext.tuning.staged import STAGES, seed_noise, staged
-from tests.tuning.surface import AXES, play
+from tests.tuning.surface import AXES, SCHEDULED, play
 
 ROLE = {axis.name: axis.role for axis in AXES}
 
@@ -127,6 +127,18 @@ def test_an_edge_extends_the_range() -> None:
     limit = 1e-3 * 3**3
     assert max(rate for extended, rate in stage if not extended) <= limit
     assert max(rate for extended, rate in stage if extended) > limit
+
+
+def test_a_schedule_is_turned_with_its_decay_in_the_stage_of_layers() -> None:
+    turned = set()
+    for item in play(staged, budget=60, axes=SCHEDULED):
+        assert item.proposal is not None
+        if item.values["schedule"] != item.proposal.base["schedule"]:
+            assert item.step in ("stage 3", "joint refinement")
+        if item.step == "stage 3":
+            turned.add((item.values["schedule"], item.values.get("decay_rate")))
+    assert {name for name, _ in turned} == {"constant", "time_based", "cosine"}
+    assert len({decay for name, decay in turned if name == "time_based"}) > 1
 
 
 @pytest.mark.parametrize(("bias", "regularized"), [(0.01, True), (0.2, False)])
