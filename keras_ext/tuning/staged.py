@@ -295,7 +295,11 @@ def _at(axis: Axis, low: float, high: float, share: float) -> Any:
 
 
 def _extension(trials: Trials, here: _Place, rates: tuple[float, float] | None) -> int:
-    """How often the stage's range is extended by now: once more, if the best is at its edge."""
+    """How often the stage's range is extended by now: once more, if the best is at its edge.
+
+    Not before the stage's third trial: the better one of two points lies near an edge easily, even
+    where the best value doesn't.
+    """
     if here.done < 3 or here.extended >= MOST_EXTENSIONS:
         return here.extended
     base = complete(trials.axes, here.base)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,23 +112,38 @@ def test_a_rate_out_of_choices_is_opened_again_at_its_neighbours() -> None:
     assert again == [{"learning_rate": rate, "optimizer": "sgd"} for rate in (1e-2, 1e-4)]
 
 
-def test_an_edge_extends_the_range() -> None:
-    """The best rate lies a hundred times above the default, beyond the first range."""
+UNITS = Axis("units", 64, choices=tuple(2**n for n in range(2, 13)), role="units")
 
-    def error(values: dict[str, Any]) -> float:
-        return 0.1 + abs(np.log10(values["learning_rate"] / 0.09))
+
+@pytest.mark.parametrize(
+    ("axis", "step", "best", "limit", "rates"),
+    [
+        (AXES[0], "stage 1", 0.09, 1e-3 * 3**3, None),
+        (AXES[0], "stage 1", 0.02, 3e-3, (3e-4, 3e-3)),
+        (UNITS, "stage 2", 2048, 64 * 2**2, None),
+        (replace(AXES[6], default=1e-5), "stage 4", 1e-2, 3e-4, None),
+    ],
+    ids=["learning rate", "learning rate from a range test", "units", "l2"],
+)
+def test_an_edge_extends_the_range(
+    axis: Axis, step: str, best: float, limit: float, rates: tuple[float, float] | None
+) -> None:
+    """The best value lies beyond the first range, and the error falls all the way there."""
+
+    def error(values: Mapping[str, Any]) -> float:
+        return 0.1 + abs(np.log10(values[axis.name] / best))
 
     tried: list[Tried] = []
-    while (made := staged(AXES[:1], tried, budget=30, seed=0)) is not None:
-        tried.append(Tried(made.values, error(dict(made.values)), {}, made))
-        if made.step != "stage 1":
-            break
-    made_so = [(t.proposal.extended, t.values["learning_rate"]) for t in tried if t.proposal]
-    stage = made_so[: -1 if tried[-1].step != "stage 1" else None]
-    assert max(extended for extended, _ in stage) >= 1
-    limit = 1e-3 * 3**3
-    assert max(rate for extended, rate in stage if not extended) <= limit
-    assert max(rate for extended, rate in stage if extended) > limit
+    options: dict[str, Any] = {"learning_rates": rates, "noise": 10.0}
+    while (made := staged([axis], tried, budget=30, seed=0, **options)) is not None:
+        tried.append(Tried(made.values, error(made.values), {}, made))
+    made_so = [
+        (t.proposal.extended, t.values[axis.name]) for t in tried if t.proposal and t.step == step
+    ]
+    assert max(value for extended, value in made_so if not extended) <= limit
+    assert max(value for extended, value in made_so if extended) > limit
+    first = next(place for place, (extended, _) in enumerate(made_so) if extended)
+    assert first >= 3
 
 
 def test_a_schedule_is_turned_with_its_decay_in_the_stage_of_layers() -> None:
