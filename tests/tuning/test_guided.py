@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_ext.tuning.axes import active
-from keras_ext.tuning.guided import guided
+from keras_ext.tuning.guided import HOPELESS, guided
 from keras_ext.tuning.moves import OTHER, Move, first_guess, moves, outcomes
 from keras_ext.tuning.proposal import Proposal, Trials, Tried
 from keras_ext.tuning.reading import UNKNOWN, Reading, reading
@@ -182,6 +182,31 @@ def test_what_another_worker_turns_at_the_moment_is_left_to_it() -> None:
     first = ask(tried)
     second = ask([*tried, Tried(first.values, None, {}, first)])
     assert second.knob not in (None, first.knob)
+
+
+def test_it_explores_when_knobs_stop_helping() -> None:
+    """Whatever is turned makes it worse, until no turn promises anything."""
+    metrics = {"avoidable_bias": 0.05, "variance": 0.05}
+    tried = after_the_line(0.05, 0.05)
+    while (made := guided(AXES, tried, budget=60, seed=0)) is not None and made.step == "turn":
+        hopes = moves(Trials(AXES, tried), START, reading(Trials(AXES, tried), START))
+        assert hopes[0].gain >= HOPELESS
+        tried.append(Tried(made.values, 0.2, metrics, made))
+    assert len(tried) < 45  # There are trials left for turns, and there are untried turns:
+    hopes = moves(Trials(AXES, tried), START, reading(Trials(AXES, tried), START))
+    assert hopes
+    assert hopes[0].gain < HOPELESS
+    assert made is not None
+    assert made.step == "exploration"
+    assert made.reason.startswith("exploration, by a smooth model of all errors so far: ")
+    assert made.base == START
+    explored = [turned(made)]
+    while len(tried) < 44:
+        tried.append(Tried(made.values, 0.2, metrics, made))
+        made = guided(AXES, tried, budget=60, seed=0)
+        assert made is not None
+        explored.append(turned(made))
+    assert max(len(change) for change in explored) > 1
 
 
 def test_it_ends_with_several_knobs_at_once() -> None:
