@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, log, sqrt
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from keras_ext.tuning.moves import in_words, plain
 from keras_ext.tuning.proposal import Proposal, Trials, Tried
 from keras_ext.tuning.quasi_random import quasi_random
 from keras_ext.tuning.reading import reading
+from keras_ext.tuning.seed_noise import seed_noise
+from keras_ext.tuning.stage_range import EDGE, at, part, reach
 
 STAGES = (
     ("learning_rate",),
@@ -38,14 +40,7 @@ WITHOUT_END = 40
 REOPENING = ("batch_size", "layers", "optimizer")
 NARROW = 2.0
 """A rate opened anew is tried this many times higher and lower; of choices, the next ones."""
-FIRST_NOTCHES = 2.0
-"""A stage's range reaches this far to either side of the best value, in notches."""
-RATE_NOTCHES = 3.0
-EDGE = 0.1
-"""A best value within this share of the range from its end is at the edge."""
 MOST_EXTENSIONS = 2
-NOISE = 0.05
-"""Of the error: how much it changes with the seed, where no point has been measured twice."""
 
 
 def staged(
@@ -159,28 +154,6 @@ def _over(trials: Trials, here: _Place, budget: int | None, noise: float | None)
     return before - after > 2 * sqrt(2) * seed_noise(trials, noise)
 
 
-def seed_noise(trials: Trials, noise: float | None) -> float:
-    """The standard deviation of an error from one seed to the next.
-
-    Args:
-        trials: of which points measured more than once tell it.
-        noise: as given; None to find out.
-    """
-    if noise is not None:
-        return noise
-    squares, freedom = 0.0, 0
-    for items in trials.points.values():
-        errors = [t.error for t in items if t.error is not None and isfinite(t.error)]
-        if len(errors) > 1:
-            mean = sum(errors) / len(errors)
-            squares += sum((error - mean) ** 2 for error in errors)
-            freedom += len(errors) - 1
-    if freedom:
-        return sqrt(squares / freedom)
-    best = trials.best()
-    return NOISE * (best.error if best and best.error else 0.0)
-
-
 def _in_stage(
     trials: Trials, place: _Place, seed: int, rates: tuple[float, float] | None
 ) -> Proposal | None:
@@ -198,8 +171,8 @@ def _in_stage(
         point = quasi_random(index, len(axes), seed + 100 * place.number)
         values = dict(base)
         for axis, share in zip(axes, point, strict=True):
-            low, high = _part(axis, base[axis.name], place, rates)
-            values[axis.name] = _at(axis, low, high, float(share))
+            low, high = part(axis, base[axis.name], place.best, place.extended, rates)
+            values[axis.name] = at(axis, low, high, float(share))
         if not trials.known(values):
             kept = active(trials.axes, values)
             names = [axis.name for axis in axes]
@@ -249,51 +222,6 @@ def _mattering(axes: Sequence[Axis], base: Values, roles: tuple[str, ...]) -> se
     return {name for point in points for name in active(axes, point)}
 
 
-def _part(
-    axis: Axis, value: Any, place: _Place, rates: tuple[float, float] | None
-) -> tuple[float, float]:
-    """The places of an axis to draw from: its range, or what was added to it last."""
-    low, high = _range(axis, value, place.extended, rates)
-    if not place.extended or not axis.steps or axis.name not in place.best:
-        return low, high
-    before = _range(axis, value, place.extended - 1, rates)
-    best, edge = axis.place(place.best[axis.name]), EDGE * (before[1] - before[0])
-    if best > before[1] - edge and high > before[1]:
-        return before[1], high
-    if best < before[0] + edge and low < before[0]:
-        return low, before[0]
-    return before
-
-
-def _range(
-    axis: Axis, value: Any, extended: int, rates: tuple[float, float] | None
-) -> tuple[float, float]:
-    """Lowest and highest place of an axis in a stage."""
-    if axis.role == "learning_rate" and rates is not None and not axis.choices:
-        wide = rates[0] / 10**extended, rates[1] * 10**extended
-        low, high = (axis.place(axis.near(rate)) for rate in wide)
-        return low, high
-    if not axis.ordered or axis.role is None:
-        return 0.0, 1.0
-    notches = RATE_NOTCHES if axis.role == "learning_rate" else FIRST_NOTCHES
-    notches *= 1 + extended
-    ends = [axis.moved(value, sign * notches) for sign in (-1, 1)]
-    here = axis.place(value)
-    low, high = (here if end is None else axis.place(end) for end in ends)
-    return low, high
-
-
-def _at(axis: Axis, low: float, high: float, share: float) -> Any:
-    """The value at a share of a range of places."""
-    if not axis.choices:
-        return axis.value(low + share * (high - low))
-    count = len(axis.choices)
-    if not axis.ordered:
-        return axis.choices[min(count - 1, int(share * count))]
-    first, last = round(low * (count - 1)), round(high * (count - 1))
-    return axis.choices[min(last, first + int(share * (last - first + 1)))]
-
-
 def _extension(trials: Trials, here: _Place, rates: tuple[float, float] | None) -> int:
     """How often the stage's range is extended by now: once more, if the best is at its edge.
 
@@ -306,7 +234,7 @@ def _extension(trials: Trials, here: _Place, rates: tuple[float, float] | None) 
     for axis in _axes_of(trials, here.number, base):
         if not axis.steps or axis.role is None or axis.name not in here.best:
             continue
-        low, high = _range(axis, base[axis.name], here.extended, rates)
+        low, high = reach(axis, base[axis.name], here.extended, rates)
         place, width = axis.place(here.best[axis.name]), high - low
         below = place < low + EDGE * width and low > 0
         above = place > high - EDGE * width and high < 1

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from keras_ext.tuning.axes import Axis
 from keras_ext.tuning.proposal import Trials, Tried
 from keras_ext.tuning.quasi_random import quasi_random
-from keras_ext.tuning.staged import STAGES, seed_noise, staged
+from keras_ext.tuning.seed_noise import seed_noise
+from keras_ext.tuning.staged import STAGES, staged
 from tests.tuning.surface import AXES, SCHEDULED, play
 
 ROLE = {axis.name: axis.role for axis in AXES}
