@@ -48,7 +48,8 @@ class Tried:
     Args:
         values: of its hyperparameters.
         error: to be minimized; None while it runs, and infinite where it failed.
-        metrics: what else is known by name: "avoidable_bias", "variance", "unsteadiness", ...
+        metrics: what else is known by name: "avoidable_bias", "variance", "unsteadiness",
+            "seed_noise", ...
         proposal: what it was proposed as; None for one that the rules did not propose.
     """
 

@@ -14,7 +14,7 @@ from keras_ext.tuning.axes import Axis
 from keras_ext.tuning.axes_of import axes_of, check_roles
 from keras_ext.tuning.proposal import Proposal, Tried
 
-METRICS = ("avoidable_bias", "variance", "unsteadiness")
+METRICS = ("avoidable_bias", "variance", "unsteadiness", "seed_noise")
 DIAGNOSIS = METRICS[:2]
 RUNNING, STOPPED = "RUNNING", "STOPPED"
 

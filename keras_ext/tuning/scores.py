@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, sqrt
+from statistics import stdev
 
 from keras_ext.errors import ConfigError, DivergedError
 from keras_ext.records import TrainConfig
@@ -35,6 +36,9 @@ def metrics_of(
 ) -> dict[str, float]:
     """The numbers by name, each the mean over the executions.
 
+    With more than one execution also "seed_noise": the standard deviation of such a mean of
+    validation errors from some seeds to others.
+
     Raises:
         DivergedError: where one is not finite; such a trial is no candidate.
     """
@@ -43,6 +47,9 @@ def metrics_of(
     for name, value in found.items():
         if not isfinite(value):
             raise DivergedError(f"{name} is not finite: {value}")
+    if len(rows) > 1:
+        spread = stdev(row["validation_error"] for row in rows)
+        found["seed_noise"] = spread / sqrt(len(rows))
     return found
 
 

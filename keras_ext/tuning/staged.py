@@ -67,7 +67,8 @@ def staged(
         axes, tried, budget, seed: as for ``guided``.
         learning_rates: the range of stage 1, as from ``learning_rate_range``.
         noise: the standard deviation of the error from one seed to the next; None takes it from
-            points measured more than once, or else a twentieth of the error.
+            the trials' own "seed_noise", from points measured more than once, or else a twentieth
+            of the error.
     """
     trials = Trials(axes, tried)
     if budget is not None and len(tried) >= budget:

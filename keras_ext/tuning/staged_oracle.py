@@ -27,7 +27,9 @@ class StagedOracle(RuledOracle):
 
     Args:
         objective, max_trials, seed, roles, learning_rates: as for every strategy here.
-        noise: the standard deviation of the objective from one seed to the next, if known.
+        noise: the standard deviation of the objective from one seed to the next, if known;
+            otherwise trials may report it as "seed_noise", as those of ``sweep`` do that are
+            trained more than once.
         options: what ``keras_tuner.Oracle`` takes besides.
     """
 

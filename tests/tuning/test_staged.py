@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -191,6 +192,19 @@ def test_noise_comes_from_points_measured_twice() -> None:
     assert seed_noise(trials, None) == pytest.approx(np.std([0.10, 0.14], ddof=1))
     assert seed_noise(trials, 0.5) == 0.5
     assert seed_noise(Trials(AXES, tried[:1]), None) == pytest.approx(0.05 * 0.10)
+
+
+def test_noise_that_trials_tell_counts_before_that_of_points_measured_twice() -> None:
+    """Of the better half of the trials; a failure and one that hardly learned tell nothing."""
+    noises = {0.10: 0.03, 0.12: 0.04, 0.5: 0.3, 0.9: 0.0, inf: 1.0}
+    tried = [
+        Tried({"units": 64 + number}, error, {"seed_noise": noise})
+        for number, (error, noise) in enumerate(noises.items())
+    ]
+    tried += [Tried({"units": 8}, error) for error in (0.3, 0.7)]
+    trials = Trials(AXES, tried)
+    assert seed_noise(trials, None) == pytest.approx(np.sqrt((0.03**2 + 0.04**2) / 2))
+    assert seed_noise(trials, 0.5) == 0.5
 
 
 @given(st.integers(0, 50), st.integers(1, 25), st.integers(0, 9))

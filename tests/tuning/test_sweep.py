@@ -24,6 +24,7 @@ from keras_ext.records import Arrays, Splits, TrainConfig
 from keras_ext.reports.folder import standard
 from keras_ext.tuning import oracles, sweep
 from keras_ext.tuning.journal import Journal
+from keras_ext.tuning.seed_noise import seed_noise
 from keras_ext.tuning.space import declare
 from keras_ext.tuning.tuner import DEATHS, counting_deaths
 from tests.tuning.black_box import BASE, BlackBox, error_of, space
@@ -113,6 +114,25 @@ def test_executions_train_on_seeds_that_follow_and_their_mean_counts(tmp_path):
     result = run(tmp_path, box, max_trials=2, executions=3)
     assert [config.seed for config in box.calls] == [0, 1, 2] * 2
     assert result.best.validation_error == pytest.approx(0.3)
+
+
+def test_a_staged_sweep_is_told_the_noise_of_its_mean_over_executions(tmp_path, monkeypatch):
+    """Errors of 0.2, 0.3 and 0.4 have a standard deviation of 0.1, their mean one of 0.058."""
+    seen = []
+
+    def spy(trials: Any, noise: float | None) -> float:
+        seen.append(seed_noise(trials, noise))
+        return seen[-1]
+
+    monkeypatch.setattr("keras_ext.tuning.staged.seed_noise", spy)
+    box = BlackBox(lambda call, config: 0.2 + 0.1 * config.seed)
+    result = run(tmp_path / "three", box, strategy="staged", executions=3)
+    noise = 0.1 / math.sqrt(3)
+    assert [trial.metrics["seed_noise"] for trial in result.trials] == pytest.approx([noise] * 6)
+    assert seen
+    assert seen == pytest.approx([noise] * len(seen))
+    once = run(tmp_path / "one", BlackBox(), strategy="staged")
+    assert all("seed_noise" not in trial.metrics for trial in once.trials)
 
 
 def test_the_winner_is_judged_on_fresh_seeds_and_the_test_set_is_opened_for_it_alone(tmp_path):
