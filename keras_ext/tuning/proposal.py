@@ -26,6 +26,7 @@ class Proposal:
         notches: how far, negative for back; 0 where several move.
         base: the values that it starts from.
         extended: how often the range of its stage had been extended.
+        budget: how many trials there were to be in all; of a staged search.
     """
 
     values: Mapping[str, Any]
@@ -35,6 +36,7 @@ class Proposal:
     notches: float = 0.0
     base: Mapping[str, Any] = field(default_factory=dict)
     extended: int = 0
+    budget: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; ``Proposal(**values)`` is the way back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, sqrt
 from typing import Any
 
@@ -63,6 +63,9 @@ def staged(
     stage that changed the batch size, the depth or the optimizer of the best, the learning rate is
     opened again, narrowly. What is left of the budget goes into a joint refinement.
 
+    A search that goes on with another budget goes through the stages again, from the best so far;
+    the trials that each has had count towards its share.
+
     Args:
         axes, tried, budget, seed: as for ``guided``.
         learning_rates: the range of stage 1, as from ``learning_rate_range``.
@@ -70,25 +73,38 @@ def staged(
             the trials' own "seed_noise", from points measured more than once, or else a twentieth
             of the error.
     """
-    trials = Trials(axes, tried)
     if budget is not None and len(tried) >= budget:
         return None
     if not tried:
         start = start_values(axes, learning_rates)
-        return Proposal(start, start_reason(learning_rates), "stage 1", base=start)
-    place = _place(trials, budget, noise, learning_rates)
-    rng = np.random.default_rng([seed, len(tried)])
+        made: Proposal | None = Proposal(start, start_reason(learning_rates), "stage 1", base=start)
+    else:
+        made = _next(Trials(axes, tried), budget, seed, noise, learning_rates)
+    return None if made is None else replace(made, budget=budget)
+
+
+def _next(
+    trials: Trials,
+    budget: int | None,
+    seed: int,
+    noise: float | None,
+    rates: tuple[float, float] | None,
+) -> Proposal | None:
+    """The next trial but the first."""
+    place = _place(trials, budget, noise, rates)
+    rng = np.random.default_rng([seed, len(trials.tried)])
     while place.number <= len(STAGES):
-        proposal = _rate_again(trials, place) or _in_stage(trials, place, seed, learning_rates)
-        if proposal is not None:
-            return proposal
+        made = _rate_again(trials, place) or _in_stage(trials, place, budget, seed, rates)
+        if made is not None:
+            return made
         place = _Place(place.number + 1, place.best, 0, 0, place.best, 0)
-    again = _rate_again(trials, place)
-    if again is not None:
-        return again
-    base = complete(axes, place.best)
-    again = measure_again(trials, base)
-    return again or several(trials, base, NEAR, rng, "joint refinement") or any_point(trials, rng)
+    base = complete(trials.axes, place.best)
+    return (
+        _rate_again(trials, place)
+        or measure_again(trials, base)
+        or several(trials, base, NEAR, rng, "joint refinement")
+        or any_point(trials, rng)
+    )
 
 
 @dataclass(frozen=True)
@@ -98,7 +114,7 @@ class _Place:
     Args:
         number: of the stage, from 1; past the last one for the joint refinement.
         base: the values that the stage's points start from.
-        done: trials of the stage.
+        done: trials of the stage, out of this budget.
         extended: how often its range has been extended.
         best: the values of the best point so far.
         rates: trials of the learning rate opened again before this stage.
@@ -120,55 +136,71 @@ def _place(
 ) -> _Place:
     """The stage of the last trial, or the next one if that is over."""
     best = trials.best()
-    ours = [item.proposal for item in trials.tried if item.proposal is not None]
-    last = next((made for made in reversed(ours) if made.step.startswith("stage ")), None)
+    made = [item.proposal for item in trials.tried if item.proposal is not None]
+    ours = [one for one in made if one.budget == budget]
+    last = next((one for one in reversed(ours) if one.step.startswith("stage ")), None)
     values = best.values if best else trials.tried[0].values
-    if last is None:
-        return _Place(1, values, len(trials.tried), 0, values, 0)
-    number = int(last.step.removeprefix("stage "))
-    if any(made.step not in (last.step, "rate", "") for made in ours[ours.index(last) :]):
+    if any(not one.step.startswith(("stage ", "rate")) for one in ours):
         return _Place(len(STAGES) + 1, values, 0, 0, values, 0)  # The refinement has begun.
-    done = sum(made.step == last.step for made in ours)
+    if last is None:
+        return _Place(1, values, 0 if made else len(trials.tried), 0, values, 0)
+    number = int(last.step.removeprefix("stage "))
+    done = sum(one.step == last.step for one in ours)
     here = _Place(number, last.base, done, last.extended, values, 0)
     extended = _extension(trials, here, rates)
     here = _Place(number, last.base, done, extended, values, 0)
     if not _over(trials, here, budget, noise):
         return here
     since = ours[ours.index(last) :]
-    again = sum(made.step == "rate" for made in since)
-    before = next((made.base for made in since if made.step == "rate"), last.base)
+    again = sum(one.step == "rate" for one in since)
+    before = next((one.base for one in since if one.step == "rate"), last.base)
     return _Place(number + 1, before, 0, 0, values, again)
 
 
 def _over(trials: Trials, here: _Place, budget: int | None, noise: float | None) -> bool:
     """Whether the stage has found a sure improvement, or spent its share."""
-    share = SHARES[here.number - 1] * (budget or WITHOUT_END)
-    size = max(3 if here.number == 1 else 2, round(share))
-    size += here.extended * max(1, round(share / 2))
-    if here.number == 1 and trials.best() is None:
-        return False  # Nothing can stand on rates that all fail.
-    if here.done >= size:
-        return True
+    if here.number == 1 or _spent(trials, here, budget):
+        return _spent(trials, here, budget)
     before, after = trials.error(here.base), trials.error(here.best)
-    if before is None or after is None or here.number == 1:
+    if before is None or after is None:
         return False
     return before - after > 2 * sqrt(2) * seed_noise(trials, noise)
 
 
+def _spent(trials: Trials, here: _Place, budget: int | None) -> bool:
+    """Whether the stage has had its share of the budget."""
+    if here.number == 1 and trials.best() is None:
+        return False  # Nothing can stand on rates that all fail.
+    share = SHARES[here.number - 1] * (budget or WITHOUT_END)
+    size = max(3 if here.number == 1 else 2, round(share))
+    size += here.extended * max(1, round(share / 2))
+    return here.done + _before(trials, here.number, budget) >= size
+
+
+def _before(trials: Trials, number: int, budget: int | None) -> int:
+    """Trials that a stage had when the budget was another one."""
+    made = [item.proposal for item in trials.tried if item.step == f"stage {number}"]
+    return sum(one is not None and one.budget != budget for one in made)
+
+
 def _in_stage(
-    trials: Trials, place: _Place, seed: int, rates: tuple[float, float] | None
+    trials: Trials,
+    place: _Place,
+    budget: int | None,
+    seed: int,
+    rates: tuple[float, float] | None,
 ) -> Proposal | None:
-    """The next untried quasi-random point of the stage; None when it has no axis to move."""
+    """The next untried quasi-random point of the stage; None when there is none, or no share."""
     base = place.base if place.done else place.best
     base = complete(trials.axes, base)
     axes = _axes_of(trials, place.number, base)
-    if not axes:
+    if not axes or (not place.done and _spent(trials, place, budget)):
         return None
     step = f"stage {place.number}"
     if place.number == 1 and trials.best() is None and _all_ended(trials):
         return _lower(trials, base, axes[0], step)
     for attempt in range(50):
-        index = place.done + attempt * 7
+        index = place.done + _before(trials, place.number, budget) + attempt * 7
         point = quasi_random(index, len(axes), seed + 100 * place.number)
         values = dict(base)
         for axis, share in zip(axes, point, strict=True):

@@ -217,6 +217,13 @@ def test_it_ends_with_several_knobs_at_once() -> None:
                for t in last)  # fmt: skip
 
 
+def test_a_search_made_longer_turns_single_knobs_again() -> None:
+    short = play(guided, budget=8)
+    assert short[-1].step == "joint refinement"
+    steps = [item.step for item in play(guided, budget=30, before=tuple(short))[8:]]
+    assert steps == ["turn"] * 14 + ["joint refinement"] * 8
+
+
 def test_the_diagnosis_is_worth_something_where_it_is_true() -> None:
     """On the surface, early: after nine trials."""
     read, blind = (

@@ -17,7 +17,7 @@ from keras_ext.tuning.proposal import Trials, Tried
 from keras_ext.tuning.quasi_random import quasi_random
 from keras_ext.tuning.seed_noise import seed_noise
 from keras_ext.tuning.staged import STAGES, staged
-from tests.tuning.surface import AXES, SCHEDULED, play
+from tests.tuning.surface import AXES, SCHEDULED, gaps, play
 
 ROLE = {axis.name: axis.role for axis in AXES}
 
@@ -184,6 +184,41 @@ def run_with(noise: float) -> list[Tried]:
         return staged(axes, tried, budget=budget, seed=seed, noise=noise)
 
     return play(rule, budget=40, seed=1, noise=0.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_made_longer_takes_up_the_stages_that_have_a_share_left(seed: int) -> None:
+    axes = tuple(a for a in AXES if a.role in ("learning_rate", "units", "dropout", "magnitude"))
+    short = play(staged, budget=8, seed=seed, axes=axes)
+    assert short[-1].step == "joint refinement"
+    tried = play(staged, budget=30, seed=seed, axes=axes, before=tuple(short))
+    added = tried[8:]
+    assert numbers(added) == sorted(numbers(added))
+    assert set(numbers(added)) == {1, 2, 4}
+    assert sum(item.step == "stage 1" for item in tried) == 6  # A fifth of 30.
+    winner = Trials(axes, short).best()
+    assert added[0].proposal is not None
+    assert winner is not None
+    assert added[0].proposal.base == winner.values
+    later = [item.step for item in added[len(numbers(added)) :]]
+    assert len(later) >= 4
+    assert set(later) == {"joint refinement"}
+    assert len({Trials(axes, tried).key(item.values) for item in tried}) == 30
+
+
+def test_a_search_made_longer_by_nothing_for_the_stages_goes_on_refining() -> None:
+    axes = (AXES[0], UNITS)
+
+    def rule(axes: Any, tried: Any, **options: Any) -> Any:
+        return staged(axes, tried, noise=10.0, **options)
+
+    flat = {"dropout": 0.0, "magnitude": 0.0}
+    tried: list[Tried] = []
+    for budget in (16, 17):
+        while (made := rule(axes, tried, budget=budget, seed=0)) is not None:
+            error = sum(gaps({**flat, **made.values}))
+            tried.append(Tried(made.values, error, {}, made))
+    assert [item.step for item in tried[-2:]] == ["joint refinement"] * 2
 
 
 def test_noise_comes_from_points_measured_twice() -> None:

@@ -372,6 +372,16 @@ def test_a_longer_sweep_goes_on_from_what_the_shorter_one_was_told(tmp_path, str
     assert told == [6] * 6 + [11] * 5 + [12]
 
 
+@pytest.mark.parametrize("strategy", ["guided", "staged"])
+def test_a_sweep_made_longer_does_not_refine_for_ever(tmp_path, strategy):
+    short = run(tmp_path, strategy=strategy, max_trials=8)
+    assert short.trials[-1].reason.startswith("joint refinement")
+    added = run(tmp_path, strategy=strategy, max_trials=30).trials[8:]
+    refined = [trial.reason.startswith("joint refinement") for trial in added]
+    assert not any(refined[:5])
+    assert refined[-1]
+
+
 def test_what_a_proposal_was_meant_to_be_is_forgotten_where_another_point_was_tried():
     def oracle() -> Any:
         return oracles.make_oracle(
