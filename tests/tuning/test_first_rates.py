@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from keras_ext.records import Arrays, Splits, TrainConfig
 from keras_ext.tuning import sweep
+from keras_ext.tuning.journal import Journal
 from keras_ext.tuning.trainer import Trainer
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -38,15 +38,14 @@ def run(folder: Path, splits: Splits, **changes: Any) -> Any:
     return sweep(BASE, space, splits, directory=folder, **arguments)
 
 
-def events(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / "journal.jsonl").read_text().splitlines()
-    return [json.loads(line)["event"] for line in lines]
+def range_tests(folder: Path) -> list[dict[str, Any]]:
+    return Journal(folder / "journal.jsonl").of("range")
 
 
 @pytest.mark.parametrize("strategy", ["guided", "staged"])
 def test_the_first_rate_is_one_that_the_test_speaks_for(tmp_path, splits, strategy):
     result = run(tmp_path, splits, strategy=strategy)
-    made = events(tmp_path)[0]
+    (made,) = range_tests(tmp_path)
     low, high = made["range"]
     assert made["event"] == "range"
     assert 1e-6 < low < high < 10
@@ -62,18 +61,18 @@ def test_a_sweep_that_goes_on_keeps_its_rates(tmp_path, splits, monkeypatch):
     monkeypatch.undo()
     whole = run(tmp_path / "whole", splits, strategy="guided", max_trials=4)
     assert [t.values for t in longer.trials[:2]] == [t.values for t in whole.trials[:2]]
-    assert sum(event["event"] == "range" for event in events(tmp_path / "on")) == 1
+    assert len(range_tests(tmp_path / "on")) == 1
 
 
 def test_rates_that_are_given_are_not_tested(tmp_path, splits):
     result = run(tmp_path, splits, strategy="guided", options={"learning_rates": (1e-3, 1e-2)})
     assert result.trials[0].values["learning_rate"] == pytest.approx(1e-2)
-    assert all(event["event"] != "range" for event in events(tmp_path))
+    assert range_tests(tmp_path) == []
 
 
 def test_other_strategies_are_not_told(tmp_path, splits):
     run(tmp_path, splits, strategy="random")
-    assert all(event["event"] != "range" for event in events(tmp_path))
+    assert range_tests(tmp_path) == []
 
 
 def test_a_test_that_fails_limits_nothing(tmp_path, splits, monkeypatch):
@@ -82,6 +81,7 @@ def test_a_test_that_fails_limits_nothing(tmp_path, splits, monkeypatch):
 
     monkeypatch.setattr(Trainer, "learning_rate_range", broken)
     result = run(tmp_path, splits, strategy="guided")
-    assert events(tmp_path)[0]["range"] is None
-    assert "no such layer" in events(tmp_path)[0]["summary"]
+    (made,) = range_tests(tmp_path)
+    assert made["range"] is None
+    assert "no such layer" in made["summary"]
     assert result.trials[0].values["learning_rate"] == 1e3
