@@ -55,6 +55,7 @@ def seeds() -> None:
 @pytest.fixture
 def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches come from the host, unless a test asks for others, also where there is a GPU."""
+    monkeypatch.setattr("keras_ext.accelerator.on_accelerator", lambda: False)
     monkeypatch.setattr("keras_ext.data.resident.on_accelerator", lambda: False)
 
 

@@ -25,12 +25,13 @@ LARGE = {"memory", "rows"}
 IMAGES = {"affine", "resample", "pixels", "augmented"}
 RECORDS = {"errors", "files", "diagnosis", "fields", "records"} | LARGE | IMAGES
 RECORDS |= {"sweep_records", "chart_records", "claim_records"}
-ALGORITHMS = RECORDS | {"regularization", "gradients"}
+ALGORITHMS = RECORDS | {"accelerator", "regularization", "gradients"}
 BELOW = {
     "errors": set(),
     "files": {"errors"},
     "diagnosis": {"errors"},
     "fields": {"errors", "diagnosis"},
+    "accelerator": set(),
     "memory": set(),
     "processes": set(),
     "rows": {"memory"},

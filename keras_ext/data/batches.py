@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_ext.accelerator import DEVICE_BYTES
 from keras_ext.affine import DRAWS, Draw
 from keras_ext.data import host
 from keras_ext.data._accept import arrays_of
@@ -18,8 +19,6 @@ from keras_ext.records import Arrays, Augmentation
 from keras_ext.rows import streams
 
 PLACEMENTS = ("auto", "device", "host")
-DEVICE_BYTES = 2**31
-"""Images up to this size are kept on an accelerator by "auto"."""
 LOOKED_AT = 1000
 """Images, of those too many for the memory, that are looked at for their range of values."""
 

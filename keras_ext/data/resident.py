@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_ext.accelerator import on_accelerator as on_accelerator
 from keras_ext.data.epoch_number import EpochNumber
 from keras_ext.data.host import Plan
 from keras_ext.data.mixed_labels import check_takes_shares
@@ -249,8 +250,3 @@ class IndexBatches(keras.utils.PyDataset):
         rows, draws = self._order[places], self._draws[places]
         y = self._y[rows]
         return (rows, draws), y if self._mix is None else self._mix(y, draws)
-
-
-def on_accelerator() -> bool:
-    """Whether Keras puts new tensors anywhere but on the processor."""
-    return "cpu" not in str(ops.zeros(()).device).lower()

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from keras_ext import data, models
+from keras_ext.accelerator import DEVICE_BYTES
 from keras_ext.callbacks.description import renumbered
-from keras_ext.data.batches import DEVICE_BYTES
 from keras_ext.gradients import random_state
 from keras_ext.records import Arrays, Augmentation, TrainConfig
 from keras_ext.training.iteration_cost import IterationCost
@@ -39,7 +39,7 @@ class CompiledModels:
 
     A training model, whose images are on the accelerator, is used again for the same images and an
     augmentation that differs in its magnitude alone. So many are kept as have room beside each
-    other in ``data.batches.DEVICE_BYTES``, each with its images.
+    other in ``accelerator.DEVICE_BYTES``, each with its images.
 
     On TensorFlow only: elsewhere, and for layers that don't tell their configuration, each model is
     compiled by itself. A builder of the user's own may hide numbers in functions, so its models are
