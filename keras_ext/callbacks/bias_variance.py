@@ -21,8 +21,9 @@ from keras_ext.callbacks.measure import (
     measure_each,
     warn_of_classes,
 )
+from keras_ext.callbacks.on_device import OnDevice
 from keras_ext.callbacks.outputs import Output
-from keras_ext.callbacks.samples import Samples, draw
+from keras_ext.callbacks.samples import Drawn, Samples, draw
 from keras_ext.diagnosis import Diagnosis, ErrorEstimate, Setting, diagnose
 from keras_ext.errors import ConfigError, DivergedError
 
@@ -34,6 +35,9 @@ class BiasVariance(keras.callbacks.Callback):
     the regularization penalty; comparing it with ``val_loss`` tells neither bias nor variance. Here
     both errors are measured at the same weights, in inference mode, on a fixed sample of
     examples. Weights, optimizer, metrics and random state stay bit for bit as they are.
+
+    On an accelerator samples of arrays, up to 2 GiB, are copied there once for the whole ``fit``;
+    after that predictions alone cross the bus.
 
     Put it before the callbacks that read what it writes into ``logs`` (with ``mode="min"``, which
     Keras can't tell from the names), all plain floats:
@@ -129,6 +133,14 @@ class BiasVariance(keras.callbacks.Callback):
         shared = (*self._samples.shared(), self._model, self.error)
         return checks.copy_sharing(self, memo, shared)
 
+    def share(self, drawn: Drawn) -> None:
+        """Measure the samples that others have drawn of the same data, or draw them for others.
+
+        Args:
+            drawn: what they share; on an accelerator the samples stay there as long as it lives.
+        """
+        self._samples.share(drawn)
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the run before, and check the data against the model."""
         self._start()
@@ -155,6 +167,7 @@ class BiasVariance(keras.callbacks.Callback):
         """Measure the last epoch, unless that is done."""
         if self._first_epoch is not None and self._latest.get("measured_epoch") != self._epoch:
             self.measure_now()
+        self._samples.release()
 
     def measure_now(self, model: Any = None) -> None:
         """Measure with the weights as they are, for the epoch that ended or was interrupted last.
@@ -257,8 +270,8 @@ class BiasVariance(keras.callbacks.Callback):
     def _loss(self) -> Any:
         return losses.compiled_loss(self.model, self._output())
 
-    def _each(self, examples: Examples) -> Measured:
-        how: dict[str, Any] = {"error": self.error, "output": self.output}
+    def _each(self, examples: Examples, device: OnDevice | None = None) -> Measured:
+        how: dict[str, Any] = {"error": self.error, "output": self.output, "device": device}
         return measure_each(self.model, examples, batch_size=self.batch_size, **how)
 
     def _estimate(self, examples: Examples) -> ErrorEstimate:
@@ -270,7 +283,8 @@ class BiasVariance(keras.callbacks.Callback):
         at = {"measured_epoch": float(epoch)}
         try:
             samples = self._samples.sized(self._estimate)
-            each = {name: self._each(examples) for name, examples in samples.items()}
+            device = self._samples.drawn.device
+            each = {name: self._each(examples, device) for name, examples in samples.items()}
         except DivergedError as problem:
             warnings.warn(f"BiasVariance, epoch {epoch + 1}: {problem}", stacklevel=2)
             self._latest = readings.infinite(self._samples.data, costs=bool(self._loss())) | at

@@ -118,6 +118,24 @@ def joined(parts: list[Examples], name: str = "data") -> Examples:
     return _not_empty(Examples(x, np.concatenate([part.y for part in parts])), name)
 
 
+def filled_batches(x: Any, size: int) -> Iterator[Any]:
+    """Inputs in order, in batches of one size: the last is filled up with the first examples.
+
+    Args:
+        x: array of shape (examples, ...), or a structure of such arrays.
+        size: examples a batch, at most as many as there are.
+
+    >>> [batch.tolist() for batch in filled_batches(np.arange(5), 2)]
+    [[0, 1], [2, 3], [4, 0]]
+    """
+    count = len(keras.tree.flatten(x)[0])
+    for start in range(0, count, size):
+        rows: Any = slice(start, start + size)
+        if start + size > count:
+            rows = np.arange(start, start + size) % count
+        yield keras.tree.map_structure(lambda leaf, rows=rows: leaf[rows], x)
+
+
 def stratified_rows(y: Any, count: int, seed: int) -> np.ndarray:
     """``count`` distinct rows in ascending order, each label in proportion to within one example.
 

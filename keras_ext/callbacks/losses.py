@@ -82,24 +82,32 @@ def finite_mean(values: np.ndarray) -> float:
     return mean if isfinite(mean) else inf
 
 
-def costs(loss: Any, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+def costs(loss: Any, y_true: Any, y_pred: np.ndarray) -> np.ndarray:
     """The loss before its mean is taken: of shape (examples, ...) for most losses, else a scalar.
 
     Args:
-        loss, y_true, y_pred: as for ``mean_cost``.
+        loss, y_true, y_pred: as for ``mean_cost``; labels may be a tensor, of ``dtype_of(loss)``.
 
     >>> costs("mse", np.array([1.0, 2.0]), np.array([[1.0], [4.0]])).tolist()
     [0.0, 4.0]
     """
-    loss = keras.losses.get(loss)
-    dtype = getattr(loss, "dtype", keras.config.floatx())
+    loss, dtype = keras.losses.get(loss), dtype_of(loss)
     y_true, y_pred = aligned(y_true, y_pred)
     tensors = [keras.ops.convert_to_tensor(array, dtype=dtype) for array in (y_true, y_pred)]
     each = loss.call(*tensors) if isinstance(loss, keras.losses.Loss) else loss(*tensors)
     return np.asarray(keras.ops.convert_to_numpy(each))
 
 
-def aligned(y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def dtype_of(loss: Any) -> str:
+    """In which labels and predictions are compared.
+
+    >>> dtype_of("mse")
+    'float32'
+    """
+    return str(getattr(keras.losses.get(loss), "dtype", keras.config.floatx()))
+
+
+def aligned(y_true: Any, y_pred: np.ndarray) -> tuple[Any, np.ndarray]:
     """Labels and predictions that differ only in a last axis of length 1, brought to one shape.
 
     Without that, (examples,) minus (examples, 1) would be a square matrix.

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ext.callbacks.examples import filled_batches
+from keras_ext.callbacks.on_device import OnDevice
 from keras_ext.callbacks.outputs import ONLY, Output
 from keras_ext.errors import ConfigError
 
@@ -16,7 +18,13 @@ except ImportError:
     get_keras_mask = None
 
 
-def of_output(model: Any, x: Any, batch_size: int, output: Output = ONLY) -> np.ndarray | None:
+def of_output(
+    model: Any,
+    x: Any,
+    batch_size: int,
+    output: Output = ONLY,
+    device: OnDevice | None = None,
+) -> np.ndarray | None:
     """A boolean array of shape (examples, ...) with False where Keras masks the output, or None.
 
     A compiled ``predict`` gives no masks, so the model is called once more without being compiled,
@@ -27,19 +35,21 @@ def of_output(model: Any, x: Any, batch_size: int, output: Output = ONLY) -> np.
         x: arrays of shape (examples, ...), what it predicts from.
         batch_size: examples a call.
         output: which one is meant.
+        device: keeps the batches, see ``predictions``.
     """
     if get_keras_mask is None or not _can_mask(model):
         return None
     count = len(keras.tree.flatten(x)[0])
     parts = []
-    for start in range(0, count, batch_size):
-        batch = keras.tree.map_structure(lambda leaf, at=start: leaf[at : at + batch_size], x)
+    size = min(batch_size, count)
+    batches = filled_batches(x, size) if device is None else device.batches(x, size)
+    for batch in batches:
         (predicted,) = keras.tree.flatten(output.of(model(batch, training=False), "prediction"))
         mask = get_keras_mask(predicted)
         if mask is None:
             return None
         parts.append(np.asarray(keras.ops.convert_to_numpy(mask), dtype=bool))
-    return np.concatenate(parts)
+    return np.concatenate(parts)[:count]
 
 
 def spread(mask: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -12,8 +12,9 @@ import numpy as np
 
 from keras_ext.callbacks import losses, masks, metrics, outputs
 from keras_ext.callbacks.checks import whole_number
-from keras_ext.callbacks.examples import Examples, read
+from keras_ext.callbacks.examples import Examples, filled_batches, read
 from keras_ext.callbacks.inference_model import inference_model
+from keras_ext.callbacks.on_device import OnDevice, takes_tensors
 from keras_ext.callbacks.outputs import ONLY, Output
 from keras_ext.diagnosis import ErrorEstimate
 from keras_ext.errors import ConfigError, DivergedError
@@ -85,27 +86,37 @@ def measure_each(
     error: str | ErrorFunction = "auto",
     output: str | int | None = None,
     batch_size: int = BATCH_SIZE,
+    device: OnDevice | None = None,
 ) -> Measured:
-    """As ``measure``, with the error and the cost of each example, in the order of the data."""
+    """As ``measure``, with the error and the cost of each example, in the order of the data.
+
+    With a ``device`` examples stay on the accelerator, to be measured there again. The numbers are
+    the same.
+    """
     whole_number("batch_size", batch_size, 1)
     model = inference_model(model)
     chosen = Output.of_model(model, outputs.check(output))
     loss = losses.compiled_loss(model, chosen)
     check_error(error, loss)
     examples = data if isinstance(data, Examples) else read(data, "data", chosen)
-    predicted = predictions(model, examples.x, batch_size, chosen)
+    if device is not None and not takes_tensors(model):
+        device = None
+    predicted = predictions(model, examples.x, batch_size, chosen, device)
     bad = int((~np.isfinite(predicted.reshape(len(predicted), -1))).any(axis=1).sum())
     if bad:
         raise DivergedError(
             f"the predictions of {bad} of {len(predicted)} examples are not finite: training has"
             " diverged, try a lower learning rate first"
         )
-    mask = masks.of_output(model, examples.x, batch_size, chosen)
+    mask = masks.of_output(model, examples.x, batch_size, chosen, device)
     y = np.asarray(examples.y)
     values = per_example_errors(y, predicted, loss=loss, error=error, mask=mask)
     if loss is None:
         return Measured(values, None, None)
-    costs = losses.costs(loss, y, predicted)
+    labels: Any = y
+    if device is not None and y is examples.y:
+        labels = device.labels(y, losses.dtype_of(loss))
+    costs = losses.costs(loss, labels, predicted)
     if costs.shape[:1] != predicted.shape[:1]:
         return Measured(values, None, losses.finite_mean(costs))
     counted = costs if mask is None else costs[masks.spread(mask, costs)]
@@ -213,7 +224,11 @@ def per_example_errors(
 
 
 def predictions(
-    model: Any, x: Any, batch_size: int = BATCH_SIZE, output: Output = ONLY
+    model: Any,
+    x: Any,
+    batch_size: int = BATCH_SIZE,
+    output: Output = ONLY,
+    device: OnDevice | None = None,
 ) -> np.ndarray:
     """What the model predicts for each example, as an array of shape (examples, ...).
 
@@ -223,13 +238,11 @@ def predictions(
     """
     count = len(keras.tree.flatten(x)[0])
     size = min(batch_size, count)
-    parts = []
-    for start in range(0, count, size):
-        rows: Any = slice(start, start + size)
-        if start + size > count:
-            rows = np.arange(start, start + size) % count
-        batch = keras.tree.map_structure(lambda leaf, rows=rows: leaf[rows], x)
-        parts.append(_single(model.predict_on_batch(batch), output)[: count - start])
+    batches = filled_batches(x, size) if device is None else device.batches(x, size)
+    parts = [
+        _single(model.predict_on_batch(batch), output)[: count - start]
+        for start, batch in zip(range(0, count, size), batches, strict=True)
+    ]
     return np.concatenate(parts)
 
 

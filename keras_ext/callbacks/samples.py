@@ -9,6 +9,7 @@ from typing import Any
 
 from keras_ext.callbacks import checks
 from keras_ext.callbacks.examples import Examples, batches, check, read
+from keras_ext.callbacks.on_device import OnDevice
 from keras_ext.callbacks.outputs import Output
 from keras_ext.callbacks.reservoir import Reservoir
 from keras_ext.diagnosis import ErrorEstimate
@@ -21,6 +22,23 @@ LONG = 10
 """Times the examples wanted, read from a data set, are worth a word."""
 
 Estimate = Callable[[Examples], ErrorEstimate]
+
+
+class Drawn:
+    """Samples that several measure, one after the other: drawn once, on the accelerator once."""
+
+    def __init__(self) -> None:
+        self._how: tuple[Any, ...] = ()
+        self._parts: list[Any] = []
+        self.pools: dict[str, Examples] = {}
+        self.device = OnDevice()
+
+    def begin(self, how: tuple[Any, ...], parts: list[Any]) -> None:
+        """Forget all, unless it is drawn of the very same data in the same way."""
+        same = self._how == how and len(self._parts) == len(parts)
+        if not same or any(a is not b for a, b in zip(self._parts, parts, strict=True)):
+            self._how, self._parts = how, parts
+            self.pools, self.device = {}, OnDevice()
 
 
 class Samples:
@@ -43,8 +61,20 @@ class Samples:
         self.most = most
         self.precision = precision
         # The same object in all deep copies, so that no data set is read twice.
-        self.pools: dict[str, Examples] = {}
+        self.drawn = Drawn()
+        self._own = True
         self.chosen: dict[str, Examples] = {}
+
+    @property
+    def pools(self) -> dict[str, Examples]:
+        """Of each data set, the examples that samples are taken of."""
+        return self.drawn.pools
+
+    def share(self, drawn: Drawn) -> None:
+        """Measure what others have drawn of the same data, or draw it for them."""
+        each = [data if isinstance(data, tuple) else (data,) for data in self.data.values()]
+        drawn.begin((self.most, self.precision, *self.data), [part for one in each for part in one])
+        self.drawn, self._own = drawn, False
 
     def shared(self) -> list[Any]:
         """What a deep copy is not to copy."""
@@ -53,6 +83,7 @@ class Samples:
         return [
             *self.data.values(),
             *(part for data in tuples for part in data),
+            self.drawn,
             self.pools,
             *drawn,
         ]
@@ -89,6 +120,12 @@ class Samples:
     def forget(self) -> None:
         """Leave it to the next measurement how many examples are needed."""
         self.chosen = {}
+        self.release()
+
+    def release(self) -> None:
+        """Make room on the accelerator, unless others want what is there."""
+        if self._own:
+            self.drawn.device.forget()
 
     def sized(self, estimate: Estimate) -> dict[str, Examples]:
         """The samples, at the first call as large as ``precision`` needs.
