@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from keras_ext import models
+from keras_ext.callbacks.samples import Drawn
 from keras_ext.diagnosis import Diagnosis, Remedy, difference_interval, remedies
 from keras_ext.diagnosis.remedy import in_order
 from keras_ext.errors import ConfigError, DivergedError
@@ -189,6 +190,7 @@ class _Search:
         self.placement = placement
         self.announce = announce
         self.quiet = quiet
+        self.drawn = Drawn()
         self.rounds: list[Round] = []
         self.checks: list[Check] = []
         self.tried: set[tuple[str, object]] = set()
@@ -211,6 +213,7 @@ class _Search:
             placement=self.placement,
             announce=(lambda line: None) if self.rounds else self.announce,
             quiet=self.quiet,
+            drawn=self.drawn,
         )
         if self.rounds and model is self.model:
             raise ConfigError("build must make a new model at each call, got the same one again")

@@ -15,6 +15,7 @@ import keras
 from keras_ext import data, models
 from keras_ext.callbacks import BiasVariance, Progress, TrainingState
 from keras_ext.callbacks.inference_model import inference_model
+from keras_ext.callbacks.samples import Drawn
 from keras_ext.data.epoch_number import EpochNumber
 from keras_ext.errors import DivergedError
 from keras_ext.records import Arrays, Augmentation, Round, Splits, TrainConfig
@@ -114,6 +115,7 @@ def train_round(
     make: Maker = compiled_model,
     epochs: int | None = None,
     state_directory: Path | None = None,
+    drawn: Drawn | None = None,
 ) -> tuple[Round, keras.Model]:
     """Train one configuration and measure both errors at the end.
 
@@ -130,6 +132,8 @@ def train_round(
         epochs: stop after so many of ``config.epochs``, which are those that the schedule is for.
         state_directory: where the state after each epoch is kept, and from where a run that was
             killed goes on. The files stay. Ctrl-C is then passed on: what was trained is kept.
+        drawn: the measured samples, shared by rounds of the same splits; None draws them for this
+            round alone.
 
     Raises:
         DivergedError: when the cost is not finite, or the predictions at the end aren't.
@@ -154,6 +158,8 @@ def train_round(
         tolerance=config.tolerance,
         knobs=knob_values(config),
     )
+    if drawn is not None:
+        watch.share(drawn)
     recorder = Recorder(cost)
     logged = (
         [keras.callbacks.TensorBoard(log_directory, write_graph=False)] if log_directory else []

@@ -171,6 +171,23 @@ def test_ctrl_c_keeps_the_best_so_far(
     assert (tmp_path / "model.keras").is_file()
 
 
+def test_what_is_measured_is_drawn_once_for_all_rounds(
+    digits: Splits, small: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = []
+
+    def noting(config: TrainConfig, *args: Any, **kwargs: Any) -> Any:
+        made = train_round(config, *args, **kwargs)
+        shared.append(list(kwargs["drawn"].pools.values()))
+        return made
+
+    monkeypatch.setattr(sys.modules[improve.__module__], "train_round", noting)
+    improve(replace(small, epochs=1), digits, max_rounds=1, quiet=True)
+    first, second = shared
+    assert len(first) == 2
+    assert all(a is b for a, b in zip(first, second, strict=True))
+
+
 def test_first_run_that_diverges_raises(digits: Splits, small: TrainConfig) -> None:
     config = replace(
         small, optimizer="sgd", learning_rate=1e30, batch_norm=False, schedule="constant"

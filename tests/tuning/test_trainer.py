@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_ext import accelerator
+from keras_ext.callbacks import on_device
 from keras_ext.errors import DivergedError
 from keras_ext.records import Arrays, Splits, TrainConfig
 from keras_ext.sweep_records import Execution, Trial
@@ -78,6 +80,27 @@ def test_each_trial_of_a_sweep_is_the_run_alone_bit_for_bit(splits, tmp_path):
     fresh = result.confirmation.executions[0]
     assert timeless(fresh) == alone(replace(result.best.config, seed=1003), splits)
     assert (tmp_path / "model.keras").exists()
+
+
+def test_what_is_measured_is_sent_to_an_accelerator_once_for_all_trials(
+    splits, tmp_path, monkeypatch
+):
+    """The accelerator is only pretended."""
+    sent, put = [], on_device.put
+
+    def counting(part: np.ndarray, dtype: str | None = None) -> Any:
+        sent.append(part.shape)
+        return put(part, dtype)
+
+    configs = [BASE, replace(BASE, units=9, seed=4)]
+    expected = [alone(config, splits) for config in configs]
+    monkeypatch.setattr(on_device, "put", counting)
+    monkeypatch.setattr(accelerator, "on_accelerator", lambda: True)
+    trainer = Trainer(splits)
+    for number, config in enumerate(configs):
+        found = trainer.train(config, tmp_path / str(number), epochs=None, on_epoch=no_matter)
+        assert timeless(found) == expected[number]
+    assert sent == [(100, 5), (100,), (80, 5), (80,)]
 
 
 def test_layers_are_looked_at_where_asked_for_and_left_as_they_are(splits, tmp_path):
