@@ -10,6 +10,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_ext import tuning
+from tests.tuning.black_box import BASE, BlackBox, space
+
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "guide.md")
 README, GUIDE = (page.read_text(encoding="utf-8") for page in PAGES)
@@ -45,12 +48,32 @@ def test_python_blocks_run_one_after_another(
         assert (tmp_path / folder / "report.html").exists()
 
 
-def test_the_callback_that_is_shown_to_those_who_write_one() -> None:
-    """The code of docs/extending.md, in a fit of two epochs."""
+def extending(place: int) -> dict[str, Any]:
+    """What a block of docs/extending.md defines."""
     text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
     namespace: dict[str, Any] = {"__name__": "extending"}
-    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    block = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[place]
     exec(compile(block, "extending.md", "exec"), namespace)
+    return namespace
+
+
+def test_the_strategy_that_is_shown_to_those_who_write_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keras_ext.tuning.oracles.STRATEGIES", dict(tuning.STRATEGIES))
+    monkeypatch.setattr("keras_ext.tuning.STRATEGIES", tuning.oracles.STRATEGIES)
+    extending(1)
+    how: dict[str, Any] = {"strategy": "line", "confirm": 0, "quiet": True}
+    found = tuning.sweep(BASE, space, max_trials=3, directory=tmp_path, trainer=BlackBox(), **how)
+    # The sixth, the half and five sixths of the way from 1e-4 to 0.1, on a log scale.
+    rates = [trial.config.learning_rate for trial in found.trials]
+    assert rates == pytest.approx([10**-3.5, 10**-2.5, 10**-1.5], rel=1e-5)
+    assert found.trials[1].reason == "rate 2 of 3 on a line"
+
+
+def test_the_callback_that_is_shown_to_those_who_write_one() -> None:
+    """In a fit of two epochs."""
+    namespace = extending(0)
     assert namespace["norm"]([np.array([3.0]), np.array([4.0])]) == 5
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="out")])
     model.compile("sgd", "mse")
@@ -59,11 +82,16 @@ def test_the_callback_that_is_shown_to_those_who_write_one() -> None:
     history = model.fit(x, x[:, :1], epochs=2, verbose=0, callbacks=callbacks).history
     flat = np.concatenate([weight.ravel() for weight in model.get_weights()])
     assert history["weight_norm"][-1] == pytest.approx(np.linalg.norm(flat), rel=1e-6)
-    for path in re.findall(
-        r"`((?:recipes|tests|callbacks|diagnosis|training)/[a-z_/]+\.py)`", text
-    ):
-        named = [ROOT / path, ROOT / "keras_ext" / path]
-        assert "weight_norm" in path or any(p.exists() for p in named), path
+
+
+def test_every_file_that_extending_names_exists_but_those_to_be_written() -> None:
+    text = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    rooms = "recipes|tests|callbacks|diagnosis|training|tuning"
+    found = re.findall(rf"`((?:{rooms})/[a-z_/]+\.py)`", text)
+    assert len(found) > 8
+    for path in found:
+        new = "weight_norm" in path or path in ("tuning/line.py", "tuning/line_oracle.py")
+        assert new or any(p.exists() for p in (ROOT / path, ROOT / "keras_ext" / path)), path
 
 
 def test_there_are_blocks_and_every_file_named_exists() -> None:
