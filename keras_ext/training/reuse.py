@@ -75,7 +75,6 @@ class CompiledModels:
         The one given before must not be used any more. The arguments are those of
         ``compiled_model``.
         """
-        normalizer = self._normalizer(train)
         # Our networks are made of layers of Keras and keras_ext, which don't call tf.random.
         seed = random_state.reseed if build is models.build else keras.utils.set_random_seed
         seed(config.seed)
@@ -83,7 +82,7 @@ class CompiledModels:
         key = None
         own = build is not models.build and not self.trust
         if keras.backend.backend() == "tensorflow" and not own:
-            fresh = build(config, train.x.shape[1:], outputs(train), normalizer)
+            fresh = build(config, train.x.shape[1:], outputs(train), self._normalizer(train))
             key = structure(fresh, config, steps)
             if key is not None and training_model is not None:
                 key += resident_structure(config, train)
@@ -104,7 +103,7 @@ class CompiledModels:
             train,
             build=build,
             training_model=training_model,
-            normalizer=normalizer,
+            normalizer=self._normalizer(train),
             steps=steps,
         )
         self.compiled += 1
@@ -124,10 +123,15 @@ class CompiledModels:
         )
 
     def _normalizer(self, train: Arrays) -> Any:
-        """The layer for these examples, which takes a pass over them to fit."""
+        """A layer for these examples, fitted in one pass over them for all models.
+
+        A layer keeps the layers after it, of every model that it was ever part of: so each model
+        has its own copy.
+        """
         if id(train) not in self._normalizers:
             self._normalizers = {id(train): (train, data.normalizer(train.x))}
-        return self._normalizers[id(train)][1]
+        layer = self._normalizers[id(train)][1]
+        return type(layer).from_config(layer.get_config())
 
 
 def change_of(config: TrainConfig) -> Augmentation | None:
