@@ -22,6 +22,9 @@ from keras_ext.training.round import Builder, batch_size, compiled_model, output
 
 MOST = 8
 """Compiled models that are kept, those used last."""
+TIDIED_EVERY = 50
+"""Models. TensorFlow caches a kernel of each variable that was ever made, 0.03 MiB, until the seed
+is set; what is compiled must then be prepared anew, which takes 0.2 s for a small model."""
 
 # Held in variables of the model, which are set anew for each run.
 _LIVE = {"Dropout": ("rate", "seed"), "L2": ("strength",), "Augment": ("seed",)}
@@ -36,6 +39,9 @@ class CompiledModels:
     the optimizer's state to zeros. Learning rate, decay, Adam's beta, dropout, L2, the seed and the
     initial weights are variables; what is not, such as SGD's momentum, is part of the structure.
     So a run can't depend on those before it.
+
+    A structure that gives way to another leaves nothing behind, unless a builder of the user's own
+    has a ``tf.custom_gradient`` in it, such as ``silu``: TensorFlow keeps what it was traced in.
 
     A training model, whose images are on the accelerator, is used again for the same images and an
     augmentation that differs in its magnitude alone. So many are kept as have room beside each
@@ -76,7 +82,9 @@ class CompiledModels:
         ``compiled_model``.
         """
         # Our networks are made of layers of Keras and keras_ext, which don't call tf.random.
-        seed = random_state.reseed if build is models.build else keras.utils.set_random_seed
+        tidy = (self.compiled + self.reused) % TIDIED_EVERY == TIDIED_EVERY - 1
+        keeping = build is models.build and not tidy
+        seed = random_state.reseed if keeping else keras.utils.set_random_seed
         seed(config.seed)
         steps = steps or math.ceil(len(train) / batch_size(config, train))
         key = None

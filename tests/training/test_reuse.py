@@ -193,6 +193,19 @@ def test_what_tensorflow_has_compiled_is_kept_unless_a_layer_may_draw_from_it(di
     assert (cache.reused, seeds) == (3, [1])
 
 
+def test_now_and_then_it_is_dropped_and_the_run_is_the_same(digits, monkeypatch):
+    """Or kernels of variables that are long gone would pile up."""
+    import tensorflow as tf
+
+    cache, seeds, set_seed = CompiledModels(), [], tf.random.set_seed
+    monkeypatch.setattr(reuse, "TIDIED_EVERY", 3)
+    monkeypatch.setattr(tf.random, "set_seed", lambda seed: (seeds.append(seed), set_seed(seed)))
+    runs = [(outcome(MLP, digits, make=cache), len(seeds)) for _ in range(4)]
+    assert cache.compiled == 1
+    assert [count for _, count in runs] == [1, 1, 2, 2]  # The first for compiling.
+    assert all(same(run, runs[0][0]) for run, _ in runs)
+
+
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_live_numbers_compute_what_fixed_ones_do(name):
     """Against Keras's own optimizer with the same numbers."""
