@@ -93,3 +93,38 @@ def test_the_compiled_step_depends_on_them() -> None:
 def test_values_that_no_optimizer_has_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(values))):
         TrainConfig(**values)
+
+
+def three_steps(made: keras.optimizers.Optimizer) -> tuple[list[float], int]:
+    """The weights after them, and how many gradients TensorFlow registers for compiling one."""
+    import tensorflow as tf
+    from tensorflow.python.framework import ops
+
+    variable = keras.Variable([1.0, -2.0])
+    made.build([variable])
+    step = tf.function(lambda: made.apply([variable.value * 0.3], [variable]))
+    before = len(ops.gradient_registry.list())
+    for _ in range(3):
+        step()
+    return variable.numpy().tolist(), len(ops.gradient_registry.list()) - before
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_without_the_sum_over_one_replica_weights_are_the_same_to_the_last_bit(name: str) -> None:
+    stock = optimizer(TrainConfig(optimizer=name), STEPS)
+    del stock._all_reduce_sum_gradients
+    ours, kept = three_steps(optimizer(TrainConfig(optimizer=name), STEPS))
+    theirs, kept_by_stock = three_steps(stock)
+    assert ours == theirs
+    assert kept == 0
+    assert kept_by_stock > 0
+
+
+@pytest.mark.tensorflow
+def test_gradients_are_summed_over_several_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    assert "_all_reduce_sum_gradients" in vars(optimizer(TrainConfig(), STEPS))
+    monkeypatch.setattr(type(tf.distribute.get_strategy()), "num_replicas_in_sync", 2)
+    assert "_all_reduce_sum_gradients" not in vars(optimizer(TrainConfig(), STEPS))
