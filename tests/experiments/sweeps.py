@@ -19,7 +19,8 @@ default of three for each hyperparameter would be all of the 27), both of them a
 values as the first trial, "staged", "guided", and "blind": guided without a look at the diagnosis.
 "hyperband" (KerasTuner's; a trial counts by the epochs that it trained). The table is the third
 problem, on which the rules were not tuned. After the rules were frozen one fault was mended: a rate
-that differed from a tried one in its last digit was tried again, which happened on CIFAR-10 alone.
+that differed from a tried one in its last digit was tried again, which happened on CIFAR-10 and the
+table.
 
 Each trial is a line of the journal; start the program again to go on where it was stopped, or
 killed. With --report it prints what there is. journals/ holds what has been run so far.
@@ -315,7 +316,7 @@ def report(options: argparse.Namespace, journal: Journal) -> None:
     for name, rows in table.items():
         with suppress(Missing):
             each = [np.median([spent(trials, b, journal) for trials, _ in rows]) for b in BUDGETS]
-            print(f"{name:<24} seconds: " + ", ".join(f"{s:.0f}" for s in each))
+            print(f"{name:<24} seconds: " + ", ".join(f"{s:.1f}" for s in each))
     compare(table, rng)
 
 
