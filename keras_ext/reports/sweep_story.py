@@ -191,8 +191,8 @@ def equals(result: SweepResult) -> tuple[Trial, ...]:
 def seed_deviation(result: SweepResult) -> float:
     """How far seeds alone may move an error: a quantile of Student's t times their deviation.
 
-    Pooled over the points that were trained on several seeds, the winner on fresh ones among them;
-    0 where there is none.
+    Pooled over the points that were trained on several seeds, the winner on fresh ones among them.
+    0 with fewer than two degrees of freedom: two runs tell next to nothing of a deviation.
     """
     groups = [
         [objective_of(run.history, result.objective) for run in trial.executions]
@@ -202,7 +202,7 @@ def seed_deviation(result: SweepResult) -> float:
         groups.append(list(result.confirmation.validation_errors))
     several = [group for group in groups if len(group) > 1]
     freedom = sum(len(group) - 1 for group in several)
-    if not freedom:
+    if freedom < 2:
         return 0.0
     total = sum((x - sum(group) / len(group)) ** 2 for group in several for x in group)
     return t_quantile(0.95, freedom) * sqrt(total / freedom)

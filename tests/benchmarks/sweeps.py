@@ -108,7 +108,15 @@ def theirs(base: TrainConfig, splits: Splits, folder: Path) -> tuple[float, list
 def ours(base: TrainConfig, splits: Splits, folder: Path) -> tuple[float, list[Any]]:
     began = time.perf_counter()
     result = sweep(
-        base, space, splits, max_trials=TRIALS, directory=folder, confirm=0, seed=0, quiet=True
+        base,
+        space,
+        splits,
+        max_trials=TRIALS,
+        directory=folder,
+        strategy="random",
+        confirm=0,
+        seed=0,
+        quiet=True,
     )
     return time.perf_counter() - began, [dict(trial.values) for trial in result.trials]
 

@@ -203,6 +203,7 @@ def test_equals_are_those_that_the_seeds_cannot_tell_apart_either() -> None:
     first = result.ranked[1]
     twice = replace(first, executions=first.executions * 2)
     assert sweep_story.seed_deviation(replace(result, trials=(twice, *result.trials[3:]))) == 0
+    assert sweep_story.seed_deviation(confirmed(2, 0.06)) == 0
 
 
 def test_an_error_that_is_no_last_one_is_compared_as_it_is_ranked() -> None:
