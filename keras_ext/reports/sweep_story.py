@@ -111,9 +111,9 @@ def account(result: SweepResult) -> list[str]:
         ]
     alike = equals(result)
     if alike:
-        others = text.count(len(alike), "other trial is", "other trials are")
+        others = text.count(len(alike), "other trial")
         judges = "the validation examples and the seeds" if seed_deviation(result) else JUDGE
-        lines.append(f"{others} as good as the winner, as far as {judges} can tell.")
+        lines.append(f"{others} can't be told from the winner by {judges}.")
     if result.ranked and result.best.epochs_trained < result.best.config.epochs:
         lines.append(
             f"The winner was trained for {result.best.epochs_trained} of its "
@@ -133,7 +133,7 @@ def _confirmed(result: SweepResult, percent: bool) -> list[str]:
         seeds = text.count(len(found.executions), "fresh seed")
         lines.append(
             f"Trained again on {seeds}, the winner has a validation error of {fresh} "
-            f"({_luck(result.optimism, percent)}) and a test error of {test}."
+            f"({_against(result.optimism, percent)}) and a test error of {test}."
         )
     if found.failures:
         runs = text.count(len(found.failures), "fresh seed")
@@ -147,14 +147,12 @@ def _confirmed(result: SweepResult, percent: bool) -> list[str]:
     return lines
 
 
-def _luck(optimism: float, percent: bool) -> str:
+def _against(optimism: float, percent: bool) -> str:
     """How an error on fresh seeds compares with the one that the winner was chosen by."""
     change = text.difference(optimism, proportion=percent)
     if not any(digit in change for digit in "123456789"):
         return "the same as when it was chosen"
-    if optimism < 0:
-        return f"{change} against when it was chosen"
-    return f"{change}: the best of many trials is partly luck"
+    return f"{change} against when it was chosen"
 
 
 def evenly_timed(result: SweepResult) -> bool:

@@ -20,7 +20,7 @@ FRESH = 1000
 def confirm_winner(tuner: ConfigTuner, journal: Journal, seeds: int) -> None:
     """Train the winner on the fresh seeds that are not in the journal yet.
 
-    The model of the first one that does not fail is saved.
+    The model of the first one that does not fail is saved, or of the next one where that is lost.
     """
     winner = best(trials_of(journal))
     mine = [e for e in journal.of("confirmed") if e["trial_id"] == winner.trial_id]
@@ -46,7 +46,8 @@ def confirm_winner(tuner: ConfigTuner, journal: Journal, seeds: int) -> None:
             journal.append({**event, "message": summary(traceback.format_exc())})
             tuner.watcher.says(f"{said} failed: {error}")
             continue
-        test = tuner.trainer.test(None if judged else tuner.states.parent / MODEL)
+        model = tuner.states.parent / MODEL
+        test = tuner.trainer.test(None if judged and model.exists() else model)
         journal.append({**event, "execution": asdict(made), "test": asdict(test)})
         judged = True
         reached = objective_of(made.history, tuner.objective)

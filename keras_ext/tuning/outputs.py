@@ -52,6 +52,14 @@ class Outputs(Watcher):
         winner = ranked(self.trials)[:1]
         if winner:
             text = json.dumps(winner[0].config.to_dict(), indent=1) + "\n"
-            if not self.path.exists() or self.path.read_bytes() != text.encode():
+            if _read(self.path) != json.loads(text):
                 self.model.unlink(missing_ok=True)
                 atomic_write(self.path, text)
+
+
+def _read(path: Path) -> Any:
+    """Plain values, in which 20 and 20.0 are the same; None for a file that is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -88,7 +88,8 @@ def sweep(
         retries: how often a trial that raised is tried again.
         options: of the strategy. Without ``learning_rates`` among them, "staged" and "guided" begin
             with a learning-rate range test of the default point, a hundred mini-batches long.
-        build: makes the uncompiled model, see ``models.build``.
+        build: makes the uncompiled model, see ``models.build``. Another builder, or trainer, is not
+            noticed when a sweep goes on: give it another directory.
         reuse: compile once for points that differ only in numbers, see ``Trainer``.
         layer_health: look at the layers when a trial ends (dead or saturated units, vanishing or
             exploding signals), for the record and the report.
@@ -128,6 +129,11 @@ def sweep(
             raise ConfigError(
                 f"{name} must be a whole number from {least} on, got {name}={value!r}"
             )
+    if splits is not None and not isinstance(splits, Splits):
+        raise ConfigError(
+            "splits must be keras_ext.records.Splits, such as data.split(Arrays(x, y), seed=0), "
+            f"got {type(splits).__name__}"
+        )
     folder = Path(directory)
     task = Task(
         base, space, splits, folder, objective, executions, build, reuse, layer_health, trainer
@@ -183,7 +189,8 @@ def sweep(
                 watcher=Outputs(table, folder, trials_of(journal)),
             )
             if len(trials_of(journal)) >= max_trials:
-                table.says(f"all {max_trials} trials are there; a larger max_trials goes on")
+                there = len(trials_of(journal))
+                table.says(f"{there} trials are there already; a larger max_trials goes on")
             with expecting_compilation():
                 if role is not None:
                     run = partial(serve, tuner, settings, role)

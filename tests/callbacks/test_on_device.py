@@ -80,7 +80,15 @@ def fit(watch: BiasVariance, model: keras.Model | None = None, epochs: int = 3) 
     return watch
 
 
-@pytest.mark.parametrize("compiled", [{}, {"jit_compile": True, "steps_per_execution": 2}])
+@pytest.mark.parametrize(
+    "compiled",
+    [
+        {},
+        pytest.param(
+            {"jit_compile": True, "steps_per_execution": 2}, marks=pytest.mark.slow, id="jit"
+        ),
+    ],
+)
 def test_each_batch_crosses_the_bus_once_and_the_numbers_are_the_same(monkeypatch, sent, compiled):
     traces: list[Any] = []
     found = fit(example(), build(traces, **compiled))

@@ -126,6 +126,7 @@ def test_a_stopped_run_is_not_trained_further(tmp_path):
     assert not (tmp_path / "backup").exists()
 
 
+@pytest.mark.slow
 def test_a_later_fit_trains_as_many_epochs_as_it_is_asked_for(tmp_path):
     x, y = runs.arrays()
     runs.interrupted(tmp_path, 3)

@@ -132,8 +132,8 @@ class Journal:
     def clock(self, values: Mapping[str, Any] | None) -> float:
         """Seconds of a trial of all epochs, or of a range test (None), from the journal or now.
 
-        All trials of a shape are given the time of one, taken on an idle machine by one thread:
-        the journal's own were taken on several machines beside other work.
+        All trials of a shape are given the time of one: the journal's own were taken on several
+        machines beside other work.
         """
         shape = {name: values[name] for name in SHAPE} if values else "range test"
         return float(self._once({"clock": shape}, 0, lambda: self._timed(shape))["seconds"])
@@ -350,22 +350,34 @@ def reached(trials: Sequence[Step], goal: float) -> float:
 
 
 def compare(table: Mapping[str, Any], rng: np.random.Generator) -> None:
-    """Guided against each of the others, search by search where they share the seed."""
+    """Guided against each of the others, and after its fewest trials against all of random's."""
+    if "guided" not in table:
+        return
     for name in table:
-        if name == "guided" or "guided" not in table:
-            continue
-        for budget in table["guided"][0][1]:
-            ours, others = (
-                np.array([np.mean(found[budget]) for _, found in table[n]])
-                for n in ("guided", name)
-            )
-            draws = [
-                np.median(rng.choice(ours, len(ours))) - np.median(rng.choice(others, len(others)))
-                for _ in range(2_000)
-            ]
-            low, high = np.quantile(draws, [0.025, 0.975])
-            value = float(np.median(ours) - np.median(others))
-            print(f"guided minus {name} after {budget}: {value:+.4f} [{low:+.4f}, {high:+.4f}]")
+        for budget in table["guided"][0][1] if name != "guided" else ():
+            said = difference(table, name, budget, budget, rng)
+            print(f"guided minus {name} after {budget}: {said}")
+    if "random" in table:
+        few, many = BUDGETS[0], BUDGETS[-1]
+        said = difference(table, "random", few, many, rng)
+        print(f"guided after {few} minus random after {many}: {said}")
+
+
+def difference(
+    table: Mapping[str, Any], name: str, ours: int, theirs: int, rng: np.random.Generator
+) -> str:
+    """Of the medians over searches, with the interval of a bootstrap."""
+    mine, others = (
+        np.array([np.mean(found[budget]) for _, found in table[n]])
+        for n, budget in (("guided", ours), (name, theirs))
+    )
+    draws = [
+        np.median(rng.choice(mine, len(mine))) - np.median(rng.choice(others, len(others)))
+        for _ in range(2_000)
+    ]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    value = float(np.median(mine) - np.median(others))
+    return f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 def shapes(problem: Problem) -> Iterator[Values]:

@@ -141,8 +141,8 @@ def test_saved_model_needs_stock_keras_alone(
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("schedule", ["time_based", "cosine"])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+@pytest.mark.parametrize("schedule", ["time_based", pytest.param("cosine", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("adamw", marks=pytest.mark.slow)])
 def test_a_model_that_keras_saves_trains_on_when_loaded(
     digits: Splits, small: TrainConfig, tmp_path: Path, optimizer: str, schedule: str
 ) -> None:

@@ -92,7 +92,10 @@ def office(tmp_path: Path) -> Iterator[Office]:
     found.chief.close()
 
 
-@pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband", "staged", "guided"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["random", pytest.param("bayesian", marks=pytest.mark.slow), "hyperband", "staged", "guided"],
+)
 def test_one_worker_of_a_chief_does_what_one_process_does(tmp_path, monkeypatch, strategy):
     options = {"max_epochs": BASE.epochs} if strategy == "hyperband" else {}
     office = Office(tmp_path / "many", strategy, max_trials=9, **options)

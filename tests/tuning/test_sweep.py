@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from keras_ext.errors import ConfigError, DivergedError, MissingExtraError, SweepError
-from keras_ext.records import Arrays, Splits, TrainConfig
+from keras_ext.records import Arrays, Augmentation, Splits, TrainConfig
 from keras_ext.reports.folder import standard
 from keras_ext.tuning import oracles, sweep
 from keras_ext.tuning.journal import Journal
@@ -207,6 +207,24 @@ def test_a_new_winner_of_a_longer_sweep_is_told_from_the_one_before(tmp_path):
     assert (tmp_path / "model.keras").exists()
 
 
+def test_the_model_of_the_winner_stays_and_comes_back_where_it_was_lost(tmp_path):
+    """A whole number in the base is a float when it is read back."""
+    base = replace(BASE, augmentation=Augmentation(rotation=20))
+
+    def go_on(trials: int, confirm: int) -> Any:
+        how: dict[str, Any] = {"strategy": "random", "confirm": confirm, "quiet": True}
+        return sweep(base, space, max_trials=trials, directory=tmp_path, trainer=Saves(), **how)
+
+    go_on(2, 1)
+    best = (tmp_path / "best.json").read_bytes()
+    go_on(2, 1)
+    assert (tmp_path / "best.json").read_bytes() == best
+    assert (tmp_path / "model.keras").read_text() == "1000"
+    (tmp_path / "model.keras").unlink()
+    go_on(2, 3)
+    assert (tmp_path / "model.keras").read_text() == "1001"
+
+
 def test_what_a_failed_execution_reached_is_kept(tmp_path):
     epochs = iter(range(1000))
 
@@ -359,7 +377,9 @@ def test_guided_is_the_default(tmp_path):
     assert all(trial.reason for trial in result.trials)
 
 
-@pytest.mark.parametrize("strategy", ["guided", "staged", "hyperband"])
+@pytest.mark.parametrize(
+    "strategy", ["guided", "staged", pytest.param("hyperband", marks=pytest.mark.slow)]
+)
 def test_a_longer_sweep_goes_on_from_what_the_shorter_one_was_told(tmp_path, strategy):
     """These divide up the number of trials, so the first ones of a longer sweep may be others."""
     short = run(tmp_path, strategy=strategy)
@@ -556,7 +576,9 @@ def test_a_damaged_file_costs_at_most_what_it_told(tmp_path, damage, name):
 
 
 @pytest.mark.filterwarnings("ignore:.*set aside")
-@pytest.mark.parametrize("lost", range(13))
+@pytest.mark.parametrize(
+    "lost", [pytest.param(n, marks=pytest.mark.slow) if 3 < n < 11 else n for n in range(13)]
+)
 def test_a_lost_line_of_the_journal_is_done_again_under_its_own_number(tmp_path, lost):
     whole = run(tmp_path)
     path = tmp_path / "journal.jsonl"
@@ -604,6 +626,7 @@ def test_a_second_process_is_kept_out(tmp_path):
         ({"strategy": "luck"}, "strategy must be one of random, bayesian, hyperband"),
         ({"options": {"speed": 3}}, "strategy 'random' can't be made so"),
         ({"space": lambda hp, base: base}, "space must have a hyperparameter"),
+        ({"splits": (1, 2)}, "splits must be keras_ext.records.Splits"),
     ],
 )
 def test_a_bad_argument_is_named_and_makes_no_folder(tmp_path, changes, said):
