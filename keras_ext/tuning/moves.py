@@ -179,9 +179,8 @@ def words(move: Move, found: Reading) -> str:
     why = found.words
     if move.tried:
         why = f"{why}; {move.helped} of {move.tried} such turns helped so far"
-        why += f", so the step is {abs(move.notches):.3g} notches" * (
-            move.axis.ordered and not move.axis.choices
-        )
+        if not move.axis.choices:
+            why += f", so the step is {abs(move.notches):.3g} notches"
     return f"{why}: {change}"
 
 
