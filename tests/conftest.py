@@ -56,7 +56,6 @@ def seeds() -> None:
 def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches come from the host, unless a test asks for others, also where there is a GPU."""
     monkeypatch.setattr("keras_ext.accelerator.on_accelerator", lambda: False)
-    monkeypatch.setattr("keras_ext.data.resident.on_accelerator", lambda: False)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_ext import accelerator
 from keras_ext.accelerator import DEVICE_BYTES
 from keras_ext.affine import DRAWS, Draw
 from keras_ext.data import host
@@ -135,11 +136,9 @@ def _chosen(arrays: Arrays, placement: str) -> str:
 
 def _automatic(arrays: Arrays, size: str) -> tuple[str, str]:
     """The better place, and the reason."""
-    from keras_ext.data.resident import on_accelerator
-
     if find_spec("tensorflow") is None:
         return "device", "there is no TensorFlow for a pipeline on the host"
-    if not on_accelerator():
+    if not accelerator.on_accelerator():
         return "host", "there is no accelerator"
     if arrays.x.nbytes > DEVICE_BYTES:
         return "host", f"{size} are too many for the accelerator"

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ext.accelerator import on_accelerator as on_accelerator
 from keras_ext.data.epoch_number import EpochNumber
 from keras_ext.data.host import Plan
 from keras_ext.data.mixed_labels import check_takes_shares

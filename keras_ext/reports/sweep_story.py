@@ -16,7 +16,6 @@ from keras_ext.sweep_records import COMPLETED, SweepResult, Trial, objective_of
 LEAST_TRIALS, LEAST_FOR_EDGE = 15, 8
 """With fewer, no importance is told, and no edge of a range."""
 SAME_WIDTH = 0.1
-JUDGE = "the validation examples"
 
 OBJECTIVES = {
     "final": "the validation error after the last epoch",
@@ -112,8 +111,8 @@ def account(result: SweepResult) -> list[str]:
     alike = equals(result)
     if alike:
         others = text.count(len(alike), "other trial")
-        judges = "the validation examples and the seeds" if seed_deviation(result) else JUDGE
-        lines.append(f"{others} can't be told from the winner by {judges}.")
+        seeds = " and the seeds" if seed_deviation(result) else ""
+        lines.append(f"{others} can't be told from the winner by the validation examples{seeds}.")
     if result.ranked and result.best.epochs_trained < result.best.config.epochs:
         lines.append(
             f"The winner was trained for {result.best.epochs_trained} of its "
@@ -208,8 +207,7 @@ def seed_deviation(result: SweepResult) -> float:
 
 def _judged(trial: Trial) -> ErrorEstimate:
     """The validation error that the trial is ranked by, with the number of its examples."""
-    last = trial.executions[0].validation
-    return last if not last.proportion else replace(last, error=trial.validation_error)
+    return replace(trial.executions[0].validation, error=trial.validation_error)
 
 
 def edges(result: SweepResult) -> list[str]:

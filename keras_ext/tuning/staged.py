@@ -159,10 +159,10 @@ def _place(
 
 def _over(trials: Trials, here: _Place, budget: int | None, noise: float | None) -> bool:
     """Whether the stage has found a sure improvement, or spent its share."""
-    if here.number == 1 or _spent(trials, here, budget):
-        return _spent(trials, here, budget)
+    if _spent(trials, here, budget):
+        return True
     before, after = trials.error(here.base), trials.error(here.best)
-    if before is None or after is None:
+    if before is None or after is None or here.number == 1:
         return False
     return before - after > 2 * sqrt(2) * seed_noise(trials, noise)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from keras_ext import accelerator
 from keras_ext.data import Arrays, Augmentation, training_batches
 from keras_ext.data import batches as module
 from keras_ext.data._seeding import Stream, permutation
@@ -281,17 +282,15 @@ def test_the_magnitude_is_a_knob(pictures: Arrays) -> None:
 
 
 def test_auto_says_what_it_chose(pictures: Arrays, monkeypatch: pytest.MonkeyPatch) -> None:
-    from keras_ext.data import resident
-
     def placed() -> str:
         return str(module._chosen(pictures, "auto"))
 
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert placed() == "device: there is no TensorFlow for a pipeline on the host"
     monkeypatch.setattr(module, "find_spec", lambda name: name)
-    monkeypatch.setattr(resident, "on_accelerator", lambda: False)
+    monkeypatch.setattr(accelerator, "on_accelerator", lambda: False)
     assert placed() == "host: there is no accelerator"
-    monkeypatch.setattr(resident, "on_accelerator", lambda: True)
+    monkeypatch.setattr(accelerator, "on_accelerator", lambda: True)
     assert placed() == "device: 0 MiB of images stay on the accelerator"
     monkeypatch.setattr(module, "DEVICE_BYTES", 1000)
     assert placed() == "host: 0 MiB of images are too many for the accelerator"
